@@ -1,0 +1,142 @@
+#!/usr/bin/env node
+// Builds dist/: the WebAssembly modules (CMake, incremental), the worker, the library entry points and the demo pages.
+//   node tools/build.mjs            what ./start serves
+//   node tools/build.mjs --tests    also build/test-site: a copy of dist with the test pages under /tests/
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const dist = join(root, 'dist');
+const withTests = process.argv.includes('--tests');
+const started = performance.now();
+const say = (text) => console.error(`[build ${((performance.now() - started) / 1000).toFixed(1)}s] ${text}`);
+
+/** Configures once, then builds; shows the compiler's output only when it fails. */
+function cmake(preset) {
+  const run = (args) => {
+    try {
+      execFileSync('cmake', args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 26 });
+    } catch (error) {
+      process.stderr.write(`${error.stdout ?? ''}${error.stderr ?? ''}`);
+      throw new Error(`cmake ${args.join(' ')} failed (output above)`);
+    }
+  };
+  if (!existsSync(join(root, 'build', preset, 'build.ninja'))) {
+    say(`configure ${preset}`);
+    run(['--preset', preset]);
+  }
+  say(`compile ${preset}`);
+  run(['--build', '--preset', preset]);
+}
+
+const shared = {
+  bundle: true,
+  format: 'esm',
+  target: ['chrome114', 'firefox117', 'safari16.4'],
+  minify: true,
+  legalComments: 'none',
+  charset: 'utf8',
+  logLevel: 'warning',
+  absWorkingDir: root,
+};
+
+const folders = (path) =>
+  existsSync(join(root, path))
+    ? readdirSync(join(root, path)).filter((name) => statSync(join(root, path, name)).isDirectory())
+    : [];
+
+/** A page folder: main.ts is bundled, everything that is not TypeScript is copied. */
+async function page(from, to) {
+  mkdirSync(to, { recursive: true });
+  for (const name of readdirSync(from)) {
+    if (!name.endsWith('.ts')) cpSync(join(from, name), join(to, name), { recursive: true });
+  }
+  const entries = readdirSync(from).filter((name) => /^(main|.*\.entry)\.ts$/.test(name));
+  if (entries.length === 0) return;
+  await build({ ...shared, entryPoints: entries.map((name) => join(from, name)), outdir: to, sourcemap: true });
+}
+
+async function main() {
+  cmake('wasm-simd');
+  cmake('wasm-relaxed');
+
+  rmSync(dist, { recursive: true, force: true });
+  const assets = join(dist, 'assets');
+  mkdirSync(assets, { recursive: true });
+
+  say('worker and glue');
+  for (const [preset, name] of [
+    ['wasm-simd', 'siegel-simd'],
+    ['wasm-relaxed', 'siegel-relaxed'],
+  ]) {
+    const folder = join(root, 'build', preset, 'wasm');
+    cpSync(join(folder, `${name}.wasm`), join(assets, `${name}.wasm`));
+    // Emscripten's glue has branches for Node; they stay external and unused in browsers.
+    await build({
+      ...shared,
+      entryPoints: [join(folder, `${name}.mjs`)],
+      outfile: join(assets, `${name}.mjs`),
+      external: ['module', 'node:*', 'fs', 'path', 'url'],
+    });
+  }
+  await build({
+    ...shared,
+    entryPoints: { 'siegel-worker': join(root, 'web/media/worker/siegel_worker.ts') },
+    outdir: assets,
+    external: ['./siegel-simd.mjs', './siegel-relaxed.mjs'],
+  });
+
+  say('library and pages');
+  for (const name of folders('web')) {
+    const entry = join(root, 'web', name, 'index.ts');
+    if (existsSync(entry)) await build({ ...shared, entryPoints: [entry], outfile: join(dist, name, 'index.js'), sourcemap: true });
+  }
+  for (const name of folders('demo')) await page(join(root, 'demo', name), join(dist, 'demo', name));
+  for (const name of existsSync(join(root, 'demo')) ? readdirSync(join(root, 'demo')) : []) {
+    const file = join(root, 'demo', name);
+    if (statSync(file).isFile() && !name.endsWith('.ts')) cpSync(file, join(dist, name));
+  }
+
+  writeManifest();
+  if (withTests) {
+    say('test pages');
+    const site = join(root, 'build', 'test-site');
+    rmSync(site, { recursive: true, force: true });
+    cpSync(dist, site, { recursive: true });
+    for (const name of folders('tests/browser/pages')) {
+      await page(join(root, 'tests/browser/pages', name), join(site, 'tests', name));
+    }
+  }
+  say('done');
+}
+
+/** SHA-256 of every file that is served, for reviewers and for the verify page. */
+function writeManifest() {
+  const files = {};
+  const walk = (folder) => {
+    for (const name of readdirSync(folder).sort()) {
+      const path = join(folder, name);
+      if (statSync(path).isDirectory()) walk(path);
+      else if (!name.endsWith('.map')) {
+        const bytes = readFileSync(path);
+        files[relative(dist, path)] = {
+          sha256: createHash('sha256').update(bytes).digest('hex'),
+          bytes: bytes.length,
+          gzip: gzipSync(bytes, { level: 9 }).length,
+        };
+      }
+    }
+  };
+  walk(dist);
+  writeFileSync(join(dist, 'manifest.json'), `${JSON.stringify({ files }, null, 2)}\n`);
+}
+
+main().catch((error) => {
+  console.error(`build failed: ${error.message}`);
+  process.exit(1);
+});

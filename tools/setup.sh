@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Set-up from nothing, idempotent: what is there is left alone, and a second run costs well under a second.
+#   tools/setup.sh build   what building and serving needs
+#   tools/setup.sh test    that, and what the tests need (browsers, GoogleTest, sanitizers, sound server)
+source "$(dirname "$0")/setup/common.sh"
+WHAT=${1:-build}
+case $WHAT in build | test) ;; *) die "usage: tools/setup.sh build|test" ;; esac
+lock
+
+command -v apt-get >/dev/null || die "this set-up needs Debian's apt-get (Debian 12 is tested). On another system provide clang 19,
+  cmake, ninja, Node.js 20, npm, cargo and emcc 3.1.69 yourself."
+apt_install ca-certificates cmake ninja-build python3 git xz-utils
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then apt_install nodejs npm; fi
+node_major=$(node -p 'process.versions.node.split(".")[0]')
+[ "$node_major" -ge 20 ] || die "Node.js $(node -v) is too old: 20 or newer is needed (Debian 12's own is 18; Node.js 20 comes
+  from a newer Debian or any other Node.js distribution). Put it first on PATH and run this again."
+
+EM_BIN=$("$ROOT/tools/setup/emscripten.sh")
+"$ROOT/tools/setup/libsodium.sh" "$EM_BIN"
+ln -sfn "$EM_BIN" "$SIEGEL_CACHE/emscripten-bin"
+
+cd "$ROOT"
+# npm's own record of what is installed: newer than the lock file means it was installed from it.
+if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  say "npm packages"
+  quiet "$SIEGEL_CACHE/npm.log" npm ci --no-audit --no-fund || die "npm ci failed (log above)"
+  touch node_modules/.package-lock.json
+fi
+
+if [ "$WHAT" = test ]; then
+  apt_install libgtest-dev libgmock-dev libbenchmark-dev libssl-dev clang-19 clang-tidy-19 clang-format-19 \
+    libclang-rt-19-dev chromium firefox-esr pulseaudio xvfb tcpdump
+fi
+say "set-up complete"
