@@ -94,7 +94,8 @@ async function main() {
   say('library and pages');
   for (const name of folders('web')) {
     const entry = join(root, 'web', name, 'index.ts');
-    if (existsSync(entry)) await build({ ...shared, entryPoints: [entry], outfile: join(dist, name, 'index.js'), sourcemap: true });
+    if (existsSync(entry))
+      await build({ ...shared, entryPoints: [entry], outfile: join(dist, name, 'index.js'), sourcemap: true });
   }
   for (const name of folders('demo')) await page(join(root, 'demo', name), join(dist, 'demo', name));
   for (const name of existsSync(join(root, 'demo')) ? readdirSync(join(root, 'demo')) : []) {

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+// Runs the benchmarks of tests/bench. Called by ./bench after set-up.
+//   node tools/bench.mjs [name…]      a name is a folder or a .mjs file in tests/bench
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const folder = join(root, 'tests/bench');
+const all = readdirSync(folder, { withFileTypes: true })
+  .filter((entry) =>
+    entry.isDirectory() ? existsSync(join(folder, entry.name, 'run.mjs')) : entry.name.endsWith('.mjs'),
+  )
+  .map((entry) => entry.name.replace(/\.mjs$/, ''));
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !all.includes(name));
+if (unknown.length > 0) {
+  console.error(`unknown benchmark: ${unknown.join(', ')}. There are: ${all.join(' ')}`);
+  process.exit(2);
+}
+execFileSync(process.execPath, ['tools/build.mjs', '--tests'], { cwd: root, stdio: 'inherit' });
+let status = 0;
+for (const name of asked.length > 0 ? asked : all) {
+  console.log(`\n== ${name}`);
+  const single = join(folder, `${name}.mjs`);
+  const { status: code } = spawnSync(process.execPath, [existsSync(single) ? single : join(folder, name, 'run.mjs')], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  if (code !== 0) status = 1;
+}
+process.exit(status);
