@@ -8,7 +8,8 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statS
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
+import * as esbuild from 'esbuild';
+import { sbom } from './sbom.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
@@ -32,6 +33,13 @@ function cmake(preset) {
   }
   say(`compile ${preset}`);
   run(['--build', '--preset', preset]);
+}
+
+/** Every source file that went into a bundle, for the SBOM. */
+const inputs = new Set();
+async function build(options) {
+  const { metafile } = await esbuild.build({ ...options, metafile: true });
+  for (const path of Object.keys(metafile.inputs)) inputs.add(path);
 }
 
 const shared = {
@@ -116,7 +124,7 @@ async function main() {
   say('done');
 }
 
-/** SHA-256 of every file that is served, for reviewers and for the verify page. */
+/** SHA-256 of every file that is served (for reviewers and the verify page), and the SBOM. */
 function writeManifest() {
   const files = {};
   const walk = (folder) => {
@@ -135,6 +143,8 @@ function writeManifest() {
   };
   walk(dist);
   writeFileSync(join(dist, 'manifest.json'), `${JSON.stringify({ files }, null, 2)}\n`);
+  const bom = sbom(root, dist, Object.keys(files), [...inputs]);
+  writeFileSync(join(dist, 'sbom.cdx.json'), `${JSON.stringify(bom, null, 2)}\n`);
 }
 
 main().catch((error) => {

@@ -1,0 +1,95 @@
+// CycloneDX 1.6 list of everything that dist/ ships, with licences and SHA-512 of each delivered file.
+// Used by tools/build.mjs. Versions are read from where they are pinned, so the list cannot drift from the build.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const emscripten = (root) => {
+  const script = readFileSync(join(root, 'tools/setup/emscripten.sh'), 'utf8');
+  return script.match(/MIN_VERSION=([\d.]+)/)[1];
+};
+const libsodium = (root) => {
+  const script = readFileSync(join(root, 'tools/setup/libsodium.sh'), 'utf8');
+  return { version: script.match(/libsodium-([\d.]+)-/)[1], sha256: script.match(/TARBALL_SHA256=(\w+)/)[1] };
+};
+
+/** npm packages whose code ends up in a bundle, named by the metafiles of esbuild. */
+function npmPackages(root, inputs) {
+  const names = new Set();
+  for (const path of inputs) {
+    const match = path.match(/node_modules\/((?:@[^/]+\/)?[^/]+)\//g)?.at(-1);
+    if (match) names.add(match.slice('node_modules/'.length, -1));
+  }
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  return [...names].sort().map((name) => {
+    const meta = JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8'));
+    const integrity = lock[`node_modules/${name}`]?.integrity ?? '';
+    return {
+      type: 'library',
+      name,
+      version: meta.version,
+      purl: `pkg:npm/${name.replace('@', '%40')}@${meta.version}`,
+      licenses: [{ license: { id: meta.license } }],
+      hashes: integrity.startsWith('sha512-')
+        ? [{ alg: 'SHA-512', content: Buffer.from(integrity.slice(7), 'base64').toString('hex') }]
+        : [],
+    };
+  });
+}
+
+/**
+ * @param {string} root project folder
+ * @param {string} dist build output
+ * @param {string[]} files paths inside dist that are delivered
+ * @param {string[]} inputs every source file that esbuild bundled
+ * @returns {object} the CycloneDX document
+ */
+export function sbom(root, dist, files, inputs) {
+  const project = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const sodium = libsodium(root);
+  const em = emscripten(root);
+  return {
+    bomFormat: 'CycloneDX',
+    specVersion: '1.6',
+    version: 1,
+    metadata: {
+      component: {
+        type: 'application',
+        name: project.name,
+        version: project.version,
+        licenses: [{ license: { id: project.license } }],
+        components: files.map((path) => ({
+          type: 'file',
+          name: path,
+          hashes: [
+            {
+              alg: 'SHA-512',
+              content: createHash('sha512')
+                .update(readFileSync(join(dist, path)))
+                .digest('hex'),
+            },
+          ],
+        })),
+      },
+    },
+    components: [
+      {
+        type: 'library',
+        name: 'libsodium',
+        version: sodium.version,
+        purl: `pkg:generic/libsodium@${sodium.version}`,
+        licenses: [{ license: { id: 'ISC' } }],
+        hashes: [{ alg: 'SHA-256', content: sodium.sha256 }],
+      },
+      {
+        type: 'library',
+        name: 'emscripten-runtime',
+        description: 'JavaScript glue, musl libc, libc++ and compiler-rt parts kept by the linker',
+        version: em,
+        purl: `pkg:deb/debian/emscripten@${em}`,
+        licenses: [{ license: { id: 'MIT' } }, { license: { id: 'Apache-2.0' } }],
+      },
+      ...npmPackages(root, inputs),
+    ],
+  };
+}
