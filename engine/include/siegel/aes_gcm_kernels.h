@@ -55,6 +55,53 @@ class AesGcm {
 
 }  // namespace scalar
 
+#if SIEGEL_HAS_SIMD_AES
+namespace simd {
+
+// Vector-permute AES and GHASH by transposed nibble tables; docs/crypto-kernels.md says how and how fast.
+// 4.4 KB an object, most of it the tables of the hash key's powers 1..8, built when a frame is first long enough to need
+// them. setKey costs about a microsecond.
+class AesGcm {
+ public:
+  AesGcm() = default;
+  AesGcm(const AesGcm&) = delete;
+  AesGcm& operator=(const AesGcm&) = delete;
+  ~AesGcm() { clear(); }
+
+  [[nodiscard]] Error setKey(std::span<const std::uint8_t> key);
+  [[nodiscard]] bool hasKey() const { return rounds_ != 0; }
+  void clear();
+  void seal(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<std::uint8_t> text, GcmTag tag);
+  [[nodiscard]] Error open(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<std::uint8_t> text,
+                           GcmTagView tag);
+  [[nodiscard]] bool verify(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<const std::uint8_t> text,
+                            GcmTagView tag);
+  void ctr(std::span<const std::uint8_t, 16> counterBlock, std::span<std::uint8_t> text);
+
+  // For aes_gcm_simd.cc only (the vector code is free functions, which need to see the schedule).
+  static constexpr int kPowers = 8;
+  struct Schedule {
+    alignas(16) std::uint8_t roundKeys[15][16];    // tower coordinates, layout of their round; the last one plain
+    alignas(16) std::uint8_t lowKey[16];           // the key byte under the counter's lowest byte, in all lanes
+    alignas(16) std::uint8_t power[16];            // the highest power of the hash key that has a table
+    alignas(16) std::uint8_t tables[kPowers][32][16];  // [p]: hash key to the p + 1
+  };
+
+ private:
+  void needPowers(std::size_t blocks);
+
+  Schedule schedule_ = {};
+  int rounds_ = 0;  // 10, 12 or 14; 0 without a key
+  int powers_ = 0;  // tables built
+};
+
+}  // namespace simd
+#endif
+
+#if SIEGEL_HAS_SIMD_AES && !defined(SIEGEL_SCALAR_AES)
+using AesGcm = simd::AesGcm;
+#else
 using AesGcm = scalar::AesGcm;
+#endif
 
 }  // namespace siegel

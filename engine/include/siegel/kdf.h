@@ -69,7 +69,9 @@ void hkdfExtractSha512(Bytes salt, Bytes inputKey, std::span<std::uint8_t, kSha5
 [[nodiscard]] Error hkdfSha256(Bytes inputKey, Bytes salt, Bytes info, MutableBytes out);
 [[nodiscard]] Error hkdfSha512(Bytes inputKey, Bytes salt, Bytes info, MutableBytes out);
 
-// PBKDF2 with HMAC-SHA256. kInvalidArgument when rounds is 0 or out is longer than (2^32 - 1) * 32 bytes.
+// PBKDF2 with HMAC-SHA256. kInvalidArgument when rounds is 0 or out is longer than kPbkdf2MaxOut (far below the RFC's
+// limit of 2^32 - 1 blocks, far above what a key needs).
+inline constexpr std::size_t kPbkdf2MaxOut = 255 * kSha256Size;
 // Cost: two compressions for each round and 32 bytes of output (100,000 rounds: tens of milliseconds).
 [[nodiscard]] Error pbkdf2Sha256(Bytes password, Bytes salt, std::uint32_t rounds, MutableBytes out);
 

@@ -100,8 +100,7 @@ Error hkdfSha512(Bytes inputKey, Bytes salt, Bytes info, MutableBytes out) {
 }
 
 Error pbkdf2Sha256(Bytes password, Bytes salt, std::uint32_t rounds, MutableBytes out) {
-  constexpr std::uint64_t kMaxOut = 0xFFFFFFFFULL * kSha256Size;
-  if (rounds == 0 || out.size() > kMaxOut) return Error::kInvalidArgument;
+  if (rounds == 0 || out.size() > kPbkdf2MaxOut) return Error::kInvalidArgument;
   const HmacSha256 keyed(password);
   HmacSha256 salted = keyed;  // the salt is the same for each block of output
   salted.update(salt);
