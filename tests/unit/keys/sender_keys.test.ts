@@ -181,8 +181,10 @@ describe('sender keys', () => {
     await pass(300);
     h.log.length = 0;
     h.keys.remove('a');
+    await pass(50);
     h.keys.remove('b');
     h.keys.admit('d');
+    await pass(50);
     h.keys.admit('e');
     await pass(400);
     expect(h.log).toEqual(['send c 1', 'send d 1', 'send e 1', 'install 1', 'drop 0']);
