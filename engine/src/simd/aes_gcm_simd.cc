@@ -279,10 +279,13 @@ SIEGEL_VECTOR void append(Wide& sum, Vec byte) {
   sum.low = v128::shiftUpOne(v128::zero(), sum.low) ^ byte;
 }
 
-SIEGEL_VECTOR void hashHalf(Vec nibble, const std::uint8_t (*table)[16], Vec y, const std::uint8_t* p, int blocks,
-                            Wide& sum) {
+SIEGEL_VECTOR void hashQuarter(Vec nibble, const std::uint8_t (*table)[16], Vec y, const std::uint8_t* p, int blocks,
+                               Wide& sum) {
   Vec a0 = v128::zero();
-  Vec a1 = a0, a2 = a0, a3 = a0, a4 = a0, a5 = a0, a6 = a0, a7 = a0;
+  Vec a1 = a0;
+  Vec a2 = a0;
+  Vec a3 = a0;
+#pragma clang loop unroll(disable)
   for (int n = blocks; n > 0; --n) {
     const Vec v = load(p) ^ y;
     const Vec low = v & nibble;
@@ -291,18 +294,10 @@ SIEGEL_VECTOR void hashHalf(Vec nibble, const std::uint8_t (*table)[16], Vec y, 
     a1 = a1 ^ lookup(load(table[1]), low) ^ lookup(load(table[17]), high);
     a2 = a2 ^ lookup(load(table[2]), low) ^ lookup(load(table[18]), high);
     a3 = a3 ^ lookup(load(table[3]), low) ^ lookup(load(table[19]), high);
-    a4 = a4 ^ lookup(load(table[4]), low) ^ lookup(load(table[20]), high);
-    a5 = a5 ^ lookup(load(table[5]), low) ^ lookup(load(table[21]), high);
-    a6 = a6 ^ lookup(load(table[6]), low) ^ lookup(load(table[22]), high);
-    a7 = a7 ^ lookup(load(table[7]), low) ^ lookup(load(table[23]), high);
     y = v128::zero();
     p += kBlock;
     table -= 32;
   }
-  append(sum, a7);
-  append(sum, a6);
-  append(sum, a5);
-  append(sum, a4);
   append(sum, a3);
   append(sum, a2);
   append(sum, a1);
@@ -313,8 +308,7 @@ SIEGEL_VECTOR void hashHalf(Vec nibble, const std::uint8_t (*table)[16], Vec y, 
 SIEGEL_VECTOR Vec hashBlocks(const Tables& t, const Schedule& s, Vec y, const std::uint8_t* p, int blocks) {
   const Vec nibble = at(t.nibble);
   Wide sum = {v128::zero(), v128::zero()};
-  hashHalf(nibble, &s.tables[blocks - 1][8], y, p, blocks, sum);
-  hashHalf(nibble, &s.tables[blocks - 1][0], y, p, blocks, sum);
+  for (int first = 12; first >= 0; first -= 4) hashQuarter(nibble, &s.tables[blocks - 1][first], y, p, blocks, sum);
   const Vec low = sum.high & nibble;
   const Vec high = v128::shiftRight4(sum.high) & nibble;
   const Vec first = lookup(at(t.fold[0][0]), low) ^ lookup(at(t.fold[1][0]), high);
