@@ -28,25 +28,25 @@ siegel::GcmNonce nonce() { return std::span(buffers.counter).first<siegel::kGcmN
 
 }  // namespace
 
-EXPORT(textAt)() -> std::uint8_t* { return buffers.text; }
-EXPORT(aadAt)() -> std::uint8_t* { return buffers.aad; }
-EXPORT(keyAt)() -> std::uint8_t* { return buffers.key; }
-EXPORT(counterAt)() -> std::uint8_t* { return buffers.counter; }
-EXPORT(tagAt)() -> std::uint8_t* { return buffers.tag; }
-EXPORT(setKey)(std::size_t size) -> int { return static_cast<int>(aes.setKey(std::span(buffers.key).first(size))); }
-EXPORT(seal)(std::size_t offset, std::size_t size, std::size_t aadSize) -> void {
+EXPORT(textAt)()->std::uint8_t* { return buffers.text; }
+EXPORT(aadAt)()->std::uint8_t* { return buffers.aad; }
+EXPORT(keyAt)()->std::uint8_t* { return buffers.key; }
+EXPORT(counterAt)()->std::uint8_t* { return buffers.counter; }
+EXPORT(tagAt)()->std::uint8_t* { return buffers.tag; }
+EXPORT(setKey)(std::size_t size)->int { return static_cast<int>(aes.setKey(std::span(buffers.key).first(size))); }
+EXPORT(seal)(std::size_t offset, std::size_t size, std::size_t aadSize)->void {
   aes.seal(nonce(), std::span(buffers.aad).first(aadSize), std::span(buffers.text).subspan(offset, size), buffers.tag);
 }
-EXPORT(open)(std::size_t offset, std::size_t size, std::size_t aadSize) -> int {
+EXPORT(open)(std::size_t offset, std::size_t size, std::size_t aadSize)->int {
   return static_cast<int>(aes.open(nonce(), std::span(buffers.aad).first(aadSize),
                                    std::span(buffers.text).subspan(offset, size), buffers.tag));
 }
-EXPORT(verify)(std::size_t offset, std::size_t size, std::size_t aadSize) -> int {
+EXPORT(verify)(std::size_t offset, std::size_t size, std::size_t aadSize)->int {
   return aes.verify(nonce(), std::span(buffers.aad).first(aadSize), std::span(buffers.text).subspan(offset, size),
                     buffers.tag)
              ? 1
              : 0;
 }
-EXPORT(ctr)(std::size_t offset, std::size_t size) -> void {
+EXPORT(ctr)(std::size_t offset, std::size_t size)->void {
   aes.ctr(buffers.counter, std::span(buffers.text).subspan(offset, size));
 }

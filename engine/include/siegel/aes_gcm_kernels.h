@@ -59,8 +59,8 @@ class AesGcm {
 namespace simd {
 
 // Vector-permute AES and GHASH by transposed nibble tables; docs/crypto-kernels.md says how and how fast.
-// 4.4 KB an object, most of it the tables of the hash key's powers 1..8, built when a frame is first long enough to need
-// them. setKey costs about a microsecond.
+// 4.4 KB an object, most of it the tables of the hash key's powers 1..8, built when a frame is first long enough to
+// need them. setKey costs about a microsecond.
 class AesGcm {
  public:
   AesGcm() = default;
@@ -81,9 +81,9 @@ class AesGcm {
   // For aes_gcm_simd.cc only (the vector code is free functions, which need to see the schedule).
   static constexpr int kPowers = 8;
   struct Schedule {
-    alignas(16) std::uint8_t roundKeys[15][16];    // tower coordinates, layout of their round; the last one plain
-    alignas(16) std::uint8_t lowKey[16];           // the key byte under the counter's lowest byte, in all lanes
-    alignas(16) std::uint8_t power[16];            // the highest power of the hash key that has a table
+    alignas(16) std::uint8_t roundKeys[15][16];        // tower coordinates, layout of their round; the last one plain
+    alignas(16) std::uint8_t lowKey[16];               // the key byte under the counter's lowest byte, in all lanes
+    alignas(16) std::uint8_t power[16];                // the highest power of the hash key that has a table
     alignas(16) std::uint8_t tables[kPowers][32][16];  // [p]: hash key to the p + 1
   };
 

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "aes_circuit.h"
 #include "aes_tables.h"
 #include "siegel/secret.h"
 #include "v128.h"
@@ -18,6 +19,14 @@
 namespace siegel::simd {
 namespace {
 
+using circuit::at;
+using circuit::invert;
+using circuit::Inverted;
+using circuit::mixColumns;
+using circuit::sub1;
+using circuit::sub2;
+using circuit::subLast;
+using circuit::toTower;
 using tables::Lanes;
 using tables::Start;
 using tables::Tables;
@@ -93,52 +102,7 @@ SIEGEL_VECTOR void storePartial(std::uint8_t* p, std::size_t n, Vec v) {
   storePieces(p, n, {v128::low64(v), v128::high64(v)});
 }
 
-SIEGEL_VECTOR Vec at(const Lanes& lanes) { return load(lanes.data()); }
-
 // ---- AES ------------------------------------------------------------------------------------------------------------
-
-SIEGEL_VECTOR Vec toTower(const Tables& t, Vec x) {
-  const Vec nibble = at(t.nibble);
-  return lookup(at(t.toTowerLow), x & nibble) ^ lookup(at(t.toTowerHigh), v128::shiftRight4(x) & nibble);
-}
-
-struct Inverted {
-  Vec io;
-  Vec jo;
-};
-
-SIEGEL_VECTOR Inverted invert(const Tables& t, Vec x) {
-  const Vec nibble = at(t.nibble);
-  const Vec inverse = at(t.inverse);
-  const Vec k = x & nibble;
-  const Vec i = v128::shiftRight4(x) & nibble;
-  const Vec aOverK = lookup(at(t.aOver), k);
-  const Vec j = k ^ i;
-  const Vec overI = lookup(inverse, i) ^ aOverK;
-  const Vec overJ = lookup(inverse, j) ^ aOverK;
-  return {lookup(inverse, overI) ^ j, lookup(inverse, overJ) ^ i};
-}
-
-// S(x) without its constant, in tower coordinates.
-SIEGEL_VECTOR Vec sub1(const Tables& t, Inverted x) {
-  return lookup(at(t.sub1FromIo), x.io) ^ lookup(at(t.sub1FromJo), x.jo);
-}
-
-// 2 * S(x) without its constant, in tower coordinates.
-SIEGEL_VECTOR Vec sub2(const Tables& t, Inverted x) {
-  return lookup(at(t.sub2FromIo), x.io) ^ lookup(at(t.sub2FromJo), x.jo);
-}
-
-// S(x) without its constant, as plain bytes.
-SIEGEL_VECTOR Vec subLast(const Tables& t, Inverted x) {
-  return lookup(at(t.lastFromIo), x.io) ^ lookup(at(t.lastFromJo), x.jo);
-}
-
-// MixColumns of a state in the layout that `rotations` belongs to; s1 = S and s2 = 2 * S.
-SIEGEL_VECTOR Vec mixColumns(Vec s1, Vec s2, Vec down1, Vec down3) {
-  const Vec twoAndNext = s2 ^ lookup(s1, down1);
-  return twoAndNext ^ lookup(twoAndNext, down1) ^ lookup(s1, down3);
-}
 
 SIEGEL_VECTOR const Start& startFor(const Tables& t, int rounds) { return rounds == 12 ? t.start12 : t.start10or14; }
 
@@ -495,8 +459,8 @@ void AesGcm::needPowers(std::size_t blocks) {
 }
 
 void AesGcm::ctr(std::span<const std::uint8_t, 16> counterBlock, std::span<std::uint8_t> text) {
-  xorKeyStream(schedule_, rounds_, counterBlock.data(), __builtin_bswap32(load32(counterBlock.data() + 12)), text.data(),
-               text.size());
+  xorKeyStream(schedule_, rounds_, counterBlock.data(), __builtin_bswap32(load32(counterBlock.data() + 12)),
+               text.data(), text.size());
 }
 
 void AesGcm::seal(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<std::uint8_t> text, GcmTag tag) {

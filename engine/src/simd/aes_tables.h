@@ -1,7 +1,7 @@
 // Constants of the vector AES and GHASH circuits, all derived here at compile time.
 //
-// AES by vector permutation (Mike Hamburg, "Accelerating AES with Vector Permute Instructions", CHES 2009). The S-box is
-// inversion in GF(2^8), done in GF(16) with 16-entry tables that fit one vector register, so a lookup is one
+// AES by vector permutation (Mike Hamburg, "Accelerating AES with Vector Permute Instructions", CHES 2009). The S-box
+// is inversion in GF(2^8), done in GF(16) with 16-entry tables that fit one vector register, so a lookup is one
 // constant-time byte shuffle and no memory address depends on data.
 //
 // The algebra. Let F = GF(16) inside AES's field GF(256), and q outside F with q + q^16 = q^17 = a (so a is in F).
@@ -56,7 +56,7 @@ constexpr std::uint8_t affine(std::uint8_t a) {
 struct Tower {
   std::uint8_t q = 0;
   std::uint8_t a = 0;
-  std::array<std::uint8_t, 16> element{};      // nibble -> element of F; linear, so that XOR is addition
+  std::array<std::uint8_t, 16> element{};       // nibble -> element of F; linear, so that XOR is addition
   std::array<std::uint8_t, 256> coordinates{};  // byte -> i << 4 | k
 };
 
@@ -102,8 +102,8 @@ constexpr Lanes quotientTable(std::uint8_t numerator) {
   return table;
 }
 
-// factor * affine(e / n), in tower coordinates or as plain bytes. n = 0 never occurs (N = 0 only for x = 0, where io and
-// jo are infinity).
+// factor * affine(e / n), in tower coordinates or as plain bytes. n = 0 never occurs (N = 0 only for x = 0, where io
+// and jo are infinity).
 constexpr Lanes outputTable(std::uint8_t e, std::uint8_t factor, bool inTower) {
   Lanes table{};
   for (std::size_t n = 1; n < 16; ++n) {
@@ -158,12 +158,14 @@ struct Rotations {
 // The first two rounds of counter mode, for blocks that differ in the counter's lowest byte only (row 3, column 3).
 // The layout before round 1 is chosen so that the last round ends in the natural order.
 struct Start {
-  std::size_t layout = 0;               // before round 1
-  alignas(16) Lanes permute{};          // natural order -> layout
-  alignas(16) Lanes withoutCounter{};   // 0xFF but for the counter's lane: what all blocks share after SubBytes of round 1
-  alignas(16) Lanes withoutColumn{};    // 0xFF but for column 0, the one that differs after round 1
-  alignas(16) Lanes column{};           // index: rows 0..3 of column 0 after round 1, four times over
-  alignas(16) std::array<Lanes, 4> spread1{};  // where S(row r of block n's column) goes in round 2, with factors 1 and 3
+  std::size_t layout = 0;       // before round 1
+  alignas(16) Lanes permute{};  // natural order -> layout
+  alignas(16) Lanes
+      withoutCounter{};  // 0xFF but for the counter's lane: what all blocks share after SubBytes of round 1
+  alignas(16) Lanes withoutColumn{};  // 0xFF but for column 0, the one that differs after round 1
+  alignas(16) Lanes column{};         // index: rows 0..3 of column 0 after round 1, four times over
+  alignas(
+      16) std::array<Lanes, 4> spread1{};  // where S(row r of block n's column) goes in round 2, with factors 1 and 3
   alignas(16) std::array<Lanes, 4> spread2{};  // and 2 * S, with factors 2 and 3
 };
 
@@ -196,8 +198,8 @@ constexpr Start makeStart(std::size_t rounds) {
   return start;
 }
 
-// GHASH: a byte of weight x^128 * x^(8i) folds into bytes i and i + 1, for x^128 = x^7 + x^2 + x + 1. In GCM's bit order
-// (most significant bit first) multiplying by x is a shift to the right.
+// GHASH: a byte of weight x^128 * x^(8i) folds into bytes i and i + 1, for x^128 = x^7 + x^2 + x + 1. In GCM's bit
+// order (most significant bit first) multiplying by x is a shift to the right.
 constexpr Lanes foldTable(bool highNibble, bool secondByte) {
   Lanes table{};
   for (unsigned n = 0; n < 16; ++n) {

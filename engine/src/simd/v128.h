@@ -80,7 +80,9 @@ SIEGEL_VECTOR Vec make(std::uint64_t low, std::uint64_t high) {
   return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
 }
 SIEGEL_VECTOR std::uint64_t low64(Vec v) { return static_cast<std::uint64_t>(_mm_cvtsi128_si64(v)); }
-SIEGEL_VECTOR std::uint64_t high64(Vec v) { return static_cast<std::uint64_t>(_mm_cvtsi128_si64(_mm_srli_si128(v, 8))); }
+SIEGEL_VECTOR std::uint64_t high64(Vec v) {
+  return static_cast<std::uint64_t>(_mm_cvtsi128_si64(_mm_srli_si128(v, 8)));
+}
 SIEGEL_VECTOR Vec splat8(std::uint8_t b) { return _mm_set1_epi8(static_cast<char>(b)); }
 SIEGEL_VECTOR Vec splat32(std::uint32_t w) { return _mm_set1_epi32(static_cast<int>(w)); }
 SIEGEL_VECTOR Vec add8(Vec a, Vec b) { return _mm_add_epi8(a, b); }
