@@ -338,8 +338,8 @@ TYPED_TEST(AesGcmTest, KeySizes) {
   EXPECT_FALSE(aes.hasKey());
 }
 
-// R7. Seen to fail with memzero taken out of clear(), and with the last eight rows left out of it.
-TYPED_TEST(AesGcmTest, R7ClearAndDestructorLeaveNoKeyBytes) {
+// R18. Seen to fail with memzero taken out of clear(), and with the last eight rows left out of it.
+TYPED_TEST(AesGcmTest, R18ClearAndDestructorLeaveNoKeyBytes) {
   Source random;
   SCOPED_TRACE(random.seed());
   alignas(64) static std::uint8_t storage[sizeof(TypeParam)];
