@@ -1,0 +1,302 @@
+/**
+ * This person's camera, microphone and screen. Nothing is opened until a method is called from a click; turning the camera
+ * off or leaving stops the track, so that the lamp goes out. Muting keeps the microphone open and disables its track (the
+ * others get silence), because opening it anew takes a second.
+ *
+ * Ownership: owns its tracks; others may add them to senders and elements but not stop them. Errors: a MediaProblem, as
+ * return value; never an exception.
+ */
+import { Emitter } from './emitter';
+
+/** Why a device cannot be had; each has a text in web/ui/i18n. */
+export type MediaProblem =
+  | 'denied' // by the person or a policy
+  | 'denied-by-system' // the operating system does not let the browser
+  | 'missing' // there is none
+  | 'busy' // another program has it, or it failed
+  | 'insecure' // no https: the browser hides the interface
+  | 'cancelled'; // the screen picker was closed
+
+export type DeviceKind = 'audioinput' | 'videoinput' | 'audiooutput';
+
+export interface DeviceChoice {
+  id: string;
+  /** Empty until a permission was given. */
+  label: string;
+}
+
+export interface LocalMediaEvents {
+  /** Any of the properties changed. */
+  change: undefined;
+  /** A device in use was unplugged or taken away, and no other could take its place. */
+  lost: 'microphone' | 'camera' | 'screen';
+}
+
+export class LocalMedia extends Emitter<LocalMediaEvents> {
+  #microphone: MediaStreamTrack | undefined;
+  #camera: MediaStreamTrack | undefined;
+  #screen: MediaStream | undefined;
+  #muted = false;
+  #closed = false;
+  #chosen: Partial<Record<DeviceKind, string>> = {};
+  #devices: Record<DeviceKind, DeviceChoice[]> = { audioinput: [], videoinput: [], audiooutput: [] };
+  #cameraStream: MediaStream | undefined;
+  #microphoneStream: MediaStream | undefined;
+  readonly #onDeviceChange = () => void this.refreshDevices();
+
+  constructor() {
+    super();
+    navigator.mediaDevices?.addEventListener('devicechange', this.#onDeviceChange);
+  }
+
+  get microphone(): MediaStreamTrack | undefined {
+    return this.#microphone;
+  }
+  get camera(): MediaStreamTrack | undefined {
+    return this.#camera;
+  }
+  get screenVideo(): MediaStreamTrack | undefined {
+    return this.#screen?.getVideoTracks()[0];
+  }
+  get screenAudio(): MediaStreamTrack | undefined {
+    return this.#screen?.getAudioTracks()[0];
+  }
+  /** For previews and meters; the same object as long as the track is the same. */
+  get cameraStream(): MediaStream | undefined {
+    return this.#cameraStream;
+  }
+  get microphoneStream(): MediaStream | undefined {
+    return this.#microphoneStream;
+  }
+  get screenStream(): MediaStream | undefined {
+    return this.#screen;
+  }
+  /** Microphone open and not muted. */
+  get talking(): boolean {
+    return this.#microphone !== undefined && !this.#muted;
+  }
+  get muted(): boolean {
+    return this.#muted;
+  }
+  get devices(): Readonly<Record<DeviceKind, DeviceChoice[]>> {
+    return this.#devices;
+  }
+  /** Id of the device in use, or chosen for later. */
+  chosen(kind: DeviceKind): string {
+    const track = kind === 'audioinput' ? this.#microphone : kind === 'videoinput' ? this.#camera : undefined;
+    return track?.getSettings().deviceId ?? this.#chosen[kind] ?? '';
+  }
+
+  /** Camera and microphone with one question; falls back to one of them when only one can be had. */
+  async openBoth(): Promise<{ microphone?: MediaProblem; camera?: MediaProblem }> {
+    const stream = await this.#get({ audio: this.#audioWish(), video: this.#videoWish() });
+    if (typeof stream === 'string') {
+      if (stream === 'insecure') return { microphone: stream, camera: stream };
+      const microphone = await this.openMicrophone();
+      const camera = await this.openCamera();
+      return { ...(microphone ? { microphone } : {}), ...(camera ? { camera } : {}) };
+    }
+    this.#setMicrophone(stream.getAudioTracks()[0]);
+    this.#setCamera(stream.getVideoTracks()[0]);
+    await this.refreshDevices();
+    return {};
+  }
+
+  async openMicrophone(deviceId?: string): Promise<MediaProblem | undefined> {
+    if (deviceId) this.#chosen.audioinput = deviceId;
+    const stream = await this.#get({ audio: this.#audioWish() });
+    if (typeof stream === 'string') return stream;
+    this.#setMicrophone(stream.getAudioTracks()[0]);
+    await this.refreshDevices();
+    return undefined;
+  }
+
+  setMuted(muted: boolean): void {
+    this.#muted = muted;
+    if (this.#microphone) this.#microphone.enabled = !muted;
+    this.#changed();
+  }
+
+  closeMicrophone(): void {
+    this.#setMicrophone(undefined);
+  }
+
+  async openCamera(deviceId?: string): Promise<MediaProblem | undefined> {
+    if (deviceId) this.#chosen.videoinput = deviceId;
+    // Some phones refuse a second camera while the first is open.
+    if (deviceId && this.#camera) this.#camera.stop();
+    const stream = await this.#get({ video: this.#videoWish() });
+    if (typeof stream === 'string') {
+      if (this.#camera?.readyState === 'ended') this.#setCamera(undefined);
+      return stream;
+    }
+    this.#setCamera(stream.getVideoTracks()[0]);
+    await this.refreshDevices();
+    return undefined;
+  }
+
+  closeCamera(): void {
+    this.#setCamera(undefined);
+  }
+
+  /** Opens the browser's picker; sound comes along only when the person ticks it there. */
+  async shareScreen(): Promise<MediaProblem | undefined> {
+    if (!navigator.mediaDevices?.getDisplayMedia) return 'missing';
+    try {
+      const stream = await navigator.mediaDevices.getDisplayMedia({
+        video: { frameRate: { max: 15 } },
+        audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
+      });
+      if (this.#closed) {
+        stop(...stream.getTracks());
+        return 'cancelled';
+      }
+      this.stopSharing();
+      const video = stream.getVideoTracks()[0];
+      if (video && 'contentHint' in video) video.contentHint = 'detail';
+      video?.addEventListener('ended', () => {
+        if (this.#screen === stream) this.stopSharing();
+      });
+      this.#screen = stream;
+      this.#changed();
+      return undefined;
+    } catch (error) {
+      const problem = problemOf(error);
+      return problem === 'denied' ? 'cancelled' : problem;
+    }
+  }
+
+  stopSharing(): void {
+    if (!this.#screen) return;
+    stop(...this.#screen.getTracks());
+    this.#screen = undefined;
+    this.#changed();
+  }
+
+  chooseSpeaker(deviceId: string): void {
+    this.#chosen.audiooutput = deviceId;
+    this.#changed();
+  }
+
+  async refreshDevices(): Promise<void> {
+    if (!navigator.mediaDevices?.enumerateDevices || this.#closed) return;
+    const found: Record<DeviceKind, DeviceChoice[]> = { audioinput: [], videoinput: [], audiooutput: [] };
+    try {
+      for (const device of await navigator.mediaDevices.enumerateDevices()) {
+        if (device.deviceId !== '') found[device.kind].push({ id: device.deviceId, label: device.label });
+      }
+    } catch {
+      return;
+    }
+    this.#devices = found;
+    this.#changed();
+  }
+
+  /** Stops every track. Nothing can be opened afterwards. */
+  close(): void {
+    this.#closed = true;
+    navigator.mediaDevices?.removeEventListener('devicechange', this.#onDeviceChange);
+    this.#setMicrophone(undefined);
+    this.#setCamera(undefined);
+    this.stopSharing();
+    this.clearListeners();
+  }
+
+  #changed(): void {
+    this.emit('change', undefined);
+  }
+
+  #audioWish(): MediaTrackConstraints {
+    const id = this.#chosen.audioinput;
+    return {
+      echoCancellation: true,
+      noiseSuppression: true,
+      autoGainControl: true,
+      ...(id ? { deviceId: { exact: id } } : {}),
+    };
+  }
+
+  #videoWish(): MediaTrackConstraints {
+    const id = this.#chosen.videoinput;
+    return {
+      width: { ideal: 1280 },
+      height: { ideal: 720 },
+      frameRate: { ideal: 30, max: 30 },
+      ...(id ? { deviceId: { exact: id } } : { facingMode: 'user' }),
+    };
+  }
+
+  async #get(wish: MediaStreamConstraints): Promise<MediaStream | MediaProblem> {
+    if (!navigator.mediaDevices?.getUserMedia) return 'insecure';
+    try {
+      const stream = await navigator.mediaDevices.getUserMedia(wish);
+      if (!this.#closed) return stream;
+      stop(...stream.getTracks());
+      return 'cancelled';
+    } catch (error) {
+      // The chosen device is gone: any other is better than none.
+      if (error instanceof DOMException && error.name === 'OverconstrainedError') {
+        const kind = wish.video ? 'videoinput' : 'audioinput';
+        if (this.#chosen[kind] !== undefined) {
+          delete this.#chosen[kind];
+          return this.#get({
+            ...(wish.audio ? { audio: this.#audioWish() } : {}),
+            ...(wish.video ? { video: this.#videoWish() } : {}),
+          });
+        }
+      }
+      return problemOf(error);
+    }
+  }
+
+  #setMicrophone(track: MediaStreamTrack | undefined): void {
+    if (this.#microphone) stop(this.#microphone);
+    this.#microphone = track;
+    this.#microphoneStream = track && new MediaStream([track]);
+    if (track) {
+      track.enabled = !this.#muted;
+      track.addEventListener('ended', () => void this.#replace('microphone', track));
+    }
+    this.#changed();
+  }
+
+  #setCamera(track: MediaStreamTrack | undefined): void {
+    if (this.#camera) stop(this.#camera);
+    this.#camera = track;
+    this.#cameraStream = track && new MediaStream([track]);
+    track?.addEventListener('ended', () => void this.#replace('camera', track));
+    this.#changed();
+  }
+
+  /** A device was unplugged: take another one if there is one. */
+  async #replace(what: 'microphone' | 'camera', ended: MediaStreamTrack): Promise<void> {
+    if (this.#closed || ended !== (what === 'camera' ? this.#camera : this.#microphone)) return;
+    const kind = what === 'camera' ? 'videoinput' : 'audioinput';
+    delete this.#chosen[kind];
+    const problem = what === 'camera' ? await this.openCamera() : await this.openMicrophone();
+    if (!problem) return;
+    if (what === 'camera') this.#setCamera(undefined);
+    else this.#setMicrophone(undefined);
+    this.emit('lost', what);
+  }
+}
+
+function stop(...tracks: MediaStreamTrack[]): void {
+  for (const track of tracks) track.stop();
+}
+
+export function problemOf(error: unknown): MediaProblem {
+  if (!(error instanceof DOMException)) return 'busy';
+  switch (error.name) {
+    case 'NotAllowedError':
+    case 'SecurityError':
+    case 'PermissionDeniedError':
+      return /system/i.test(error.message) ? 'denied-by-system' : 'denied';
+    case 'NotFoundError':
+    case 'OverconstrainedError':
+    case 'DevicesNotFoundError':
+      return 'missing';
+    default:
+      return 'busy';
+  }
+}

@@ -1,0 +1,38 @@
+/** Names come from other people: what they may consist of, and how two alike are told apart. */
+
+export const kMaxName = 40;
+
+/**
+ * A name that is safe to show as text: no control, format, private-use or unassigned characters (so no direction marks and
+ * no zero-width ones), blanks collapsed, at most two combining marks in a row, at most kMaxName code points.
+ */
+export function cleanName(text: string): string {
+  const plain = text
+    .slice(0, 1000)
+    .normalize('NFC')
+    .replace(/\s+/gu, ' ')
+    .replace(/[\p{C}\u115f\u1160\u2800\u3164\uffa0]/gu, '')
+    .replace(/(\p{M}{2})\p{M}+/gu, '$1')
+    .replace(/ +/g, ' ')
+    .trim();
+  return [...plain].slice(0, kMaxName).join('').trim();
+}
+
+/** One or two letters for a picture without a picture. */
+export function initials(name: string): string {
+  const words = name.split(' ').filter((word) => /[\p{L}\p{N}]/u.test(word));
+  const letter = (word: string | undefined) => [...(word ?? '')].find((char) => /[\p{L}\p{N}]/u.test(char)) ?? '';
+  const first = letter(words[0]);
+  const last = words.length > 1 ? letter(words.at(-1)) : '';
+  return (first + last).toUpperCase();
+}
+
+/** Alike to the eye, roughly: case, width and compatibility forms do not count. */
+export function sameLook(a: string, b: string): boolean {
+  const fold = (text: string) =>
+    text
+      .normalize('NFKC')
+      .toLowerCase()
+      .replace(/[\s\p{P}\p{M}]/gu, '');
+  return fold(a) === fold(b);
+}
