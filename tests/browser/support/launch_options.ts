@@ -19,12 +19,12 @@ export function chromiumOptions(media: ChromiumMedia = {}, extra: string[] = [])
   ];
   if (media.tone !== undefined) args.push(`--use-file-for-fake-audio-capture=${media.tone}`);
   if (media.picture !== undefined) args.push(`--use-file-for-fake-video-capture=${media.picture}`);
-  return { executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args };
+  return { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args };
 }
 
 export function firefoxOptions(toneHz = 1000, environment: Record<string, string> = {}): LaunchOptions {
   return {
-    executablePath: process.env['FIREFOX'] ?? '/usr/bin/firefox-esr',
+    executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
     // `channel` selects the driver that speaks WebDriver BiDi to an unpatched Firefox.
     channel: 'moz-firefox',
     env: { ...stringEnvironment(), ...environment },

@@ -49,7 +49,8 @@ export function writePatternY4m(path: string, seed: number): void {
   for (let frame = 0; frame < kFrames; frame++) {
     const luma = Buffer.from(still);
     const left = Math.floor((frame / kFrames) * (kWidth - side));
-    for (let y = 2; y < 2 + side; y++) luma.fill(frame % 2 === 0 ? 235 : 20, y * kWidth + left, y * kWidth + left + side);
+    for (let y = 2; y < 2 + side; y++)
+      luma.fill(frame % 2 === 0 ? 235 : 20, y * kWidth + left, y * kWidth + left + side);
     parts.push(Buffer.from('FRAME\n'), luma, chroma, chroma);
   }
   writeFileSync(path, Buffer.concat(parts));

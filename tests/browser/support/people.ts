@@ -35,7 +35,7 @@ export interface Person {
   /** Everything the pages wrote to the console, and uncaught errors. */
   readonly console: string[];
   readonly requests: { url: string; body: string | null }[];
-  /** Reads the streams' counts now; `finish` uses the largest seen per SSRC. */
+  /** Reads the counts of all streams of live connections now; a capture must hold at least the largest ever read. */
   count(): Promise<OutboundCount[]>;
   /** Closes the browser and returns what it sent. Call once. */
   finish(): Promise<Capture>;
@@ -72,7 +72,7 @@ export async function launchPerson(kind: BrowserKind, options: LaunchPersonOptio
     ]);
     browser = await chromium.launch({ ...launch, env: { ...stringEnvironment(), CHROME_LOG_FILE: log } });
   } else {
-    browser = await firefox.launch(firefoxOptions(tone, { MOZ_LOG: 'RtpLogger:5', MOZ_LOG_FILE: log }));
+    browser = await firefox.launch(firefoxOptions(tone, { MOZ_LOG: 'sync,RtpLogger:5', MOZ_LOG_FILE: log }));
   }
   const context = await browser.newContext({
     locale: options.locale ?? 'en-GB',
@@ -116,13 +116,21 @@ export async function launchPerson(kind: BrowserKind, options: LaunchPersonOptio
     requests,
     count,
     async finish() {
-      await count();
       await browser.close();
       const packets = readDump(log);
       rmSync(folder, { recursive: true, force: true });
       return { packets, descriptions: [...descriptions], counted: [...counted.values()] };
     },
   };
+}
+
+/**
+ * Ends all browsers and returns what each sent. The counts are taken while all are still there: a browser goes on counting
+ * packets that it could no longer hand to a vanished peer's SRTP.
+ */
+export async function finishAll(people: readonly Person[]): Promise<Capture[]> {
+  await Promise.all(people.map((person) => person.count()));
+  return Promise.all(people.map((person) => person.finish()));
 }
 
 /** True when the block means show the picture of this person: their pattern, or Firefox's flat fake picture. */

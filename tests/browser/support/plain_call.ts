@@ -65,5 +65,7 @@ export async function plainCall(caller: Person, callee: Person): Promise<void> {
   const answer = await callee.page.evaluate(gathered);
   await caller.page.evaluate((description) => siegelProbe.peers[0]!.setRemoteDescription(description), answer);
   for (const { page } of [caller, callee])
-    await page.waitForFunction(() => siegelProbe.peers[0]?.connectionState === 'connected', undefined, { timeout: 10_000 });
+    await page.waitForFunction(() => siegelProbe.peers[0]?.connectionState === 'connected', undefined, {
+      timeout: 10_000,
+    });
 }

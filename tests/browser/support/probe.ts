@@ -95,10 +95,10 @@ export function installProbe(): void {
   const stats = async (kind: string) => {
     const rows: { connection: number; row: Record<string, unknown> }[] = [];
     for (const [connection, peer] of peers.entries()) {
-      if (peer.connectionState === 'closed') continue;
+      if (peer.connectionState !== 'connected') continue;
       try {
         const report: Iterable<[string, Record<string, unknown>]> = (await peer.getStats()) as never;
-        for (const [, row] of report) if (row['type'] === kind) rows.push({ connection, row });
+        for (const [, row] of report) if (row.type === kind) rows.push({ connection, row });
       } catch {
         // Closed in between: its last counts stand in the caller's earlier reading.
       }
@@ -107,7 +107,14 @@ export function installProbe(): void {
   };
   const number = (value: unknown) => (typeof value === 'number' ? value : 0);
 
-  const share = (samples: Float32Array, rate: number, frequency: number, from: number, size: number, energy: number) => {
+  const share = (
+    samples: Float32Array,
+    rate: number,
+    frequency: number,
+    from: number,
+    size: number,
+    energy: number,
+  ) => {
     // Goertzel: the energy at one frequency. A pure tone of this frequency gives 1.
     const w = (2 * Math.PI * frequency) / rate;
     const c = 2 * Math.cos(w);
@@ -129,22 +136,22 @@ export function installProbe(): void {
     async outbound() {
       return (await stats('outbound-rtp')).map(({ connection, row }) => ({
         connection,
-        ssrc: number(row['ssrc']),
-        kind: String(row['kind']),
-        packets: number(row['packetsSent']),
-        retransmitted: number(row['retransmittedPacketsSent']),
-        frames: number(row['framesEncoded']),
-        bytes: number(row['bytesSent']),
+        ssrc: number(row.ssrc),
+        kind: String(row.kind),
+        packets: number(row.packetsSent),
+        retransmitted: number(row.retransmittedPacketsSent),
+        frames: number(row.framesEncoded),
+        bytes: number(row.bytesSent),
       }));
     },
     async inbound() {
       return (await stats('inbound-rtp')).map(({ connection, row }) => ({
         connection,
-        ssrc: number(row['ssrc']),
-        kind: String(row['kind']),
-        packets: number(row['packetsReceived']),
-        framesDecoded: number(row['framesDecoded']),
-        framesReceived: number(row['framesReceived']),
+        ssrc: number(row.ssrc),
+        kind: String(row.kind),
+        packets: number(row.packetsReceived),
+        framesDecoded: number(row.framesDecoded),
+        framesReceived: number(row.framesReceived),
       }));
     },
     elements() {
@@ -164,8 +171,10 @@ export function installProbe(): void {
       if (track === undefined) return silent;
       audio ??= new AudioContext();
       if (audio.state !== 'running') {
-        await Promise.race([audio.resume(), new Promise((resolve) => setTimeout(resolve, 3000))]);
-        if (audio.state !== 'running') throw new Error(`AudioContext is ${audio.state}: is there a sound server?`);
+        const resumed = audio.resume().then(() => true);
+        const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), 3000));
+        if (!(await Promise.race([resumed, late])))
+          throw new Error('AudioContext does not start: is there a sound server?');
       }
       let analyser = analysers.get(track);
       if (analyser === undefined) {

@@ -20,9 +20,21 @@ export async function startSoundServer(): Promise<SoundServer> {
   const environment = { XDG_RUNTIME_DIR: folder, PULSE_SERVER: `unix:${socket}` };
   const server: ChildProcess = spawn(
     'pulseaudio',
-    ['-n', '--daemonize=no', '--exit-idle-time=-1', '--disallow-exit', '--use-pid-file=no', '-L',
-      'module-null-sink sink_name=null', '-L', 'module-native-protocol-unix'],
-    { env: { ...process.env, XDG_RUNTIME_DIR: folder, HOME: folder, PULSE_SERVER: '' }, stdio: ['ignore', 'ignore', 'pipe'] },
+    [
+      '-n',
+      '--daemonize=no',
+      '--exit-idle-time=-1',
+      '--disallow-exit',
+      '--use-pid-file=no',
+      '-L',
+      'module-null-sink sink_name=null',
+      '-L',
+      'module-native-protocol-unix',
+    ],
+    {
+      env: { ...process.env, XDG_RUNTIME_DIR: folder, HOME: folder, PULSE_SERVER: '' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
   );
   let errors = '';
   let ended = false;
@@ -36,13 +48,21 @@ export async function startSoundServer(): Promise<SoundServer> {
   server.once('exit', () => {
     ended = true;
   });
-  await until(() => existsSync(socket) || ended, 10_000, () => `no socket from pulseaudio: ${errors}`);
+  await until(
+    () => existsSync(socket) || ended,
+    10_000,
+    () => `no socket from pulseaudio: ${errors}`,
+  );
   if (ended) throw new Error(`pulseaudio did not start (package "pulseaudio"): ${errors}`);
   return {
     environment,
     async stop() {
       server.kill('SIGKILL');
-      await until(() => ended, 5000, () => 'pulseaudio does not end');
+      await until(
+        () => ended,
+        5000,
+        () => 'pulseaudio does not end',
+      );
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -15,7 +15,8 @@ export interface CapturedPacket {
   bytes: Uint8Array;
 }
 
-const kLine = /(?:^|RTP_PACKET\|>> )([OI]) +(\d\d):(\d\d):(\d\d)\.(\d+) +([0-9a-f]{4,8})((?: [0-9a-f]{2})+) *(?:# RTP_DUMP)?\s*$/;
+const kLine =
+  /(?:^|RTP_PACKET\|>> )([OI]) +(\d\d):(\d\d):(\d\d)\.(\d+) +([0-9a-f]{4,8})((?: [0-9a-f]{2})+) *(?:# RTP_DUMP)?\s*$/;
 
 /** One line of a log: a packet, null for a line about something else; throws on a packet line that cannot be read. */
 export function parseDumpLine(line: string): CapturedPacket | null {
@@ -25,7 +26,11 @@ export function parseDumpLine(line: string): CapturedPacket | null {
   const [, direction, hours, minutes, seconds, fraction, , hex] = match;
   const at =
     ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000 + Number(`0.${fraction ?? '0'}`) * 1000;
-  return { outbound: direction === 'O', at, bytes: new Uint8Array(Buffer.from((hex ?? '').replaceAll(' ', ''), 'hex')) };
+  return {
+    outbound: direction === 'O',
+    at,
+    bytes: new Uint8Array(Buffer.from((hex ?? '').replaceAll(' ', ''), 'hex')),
+  };
 }
 
 /** All packets of a log text. A last line without its end is an error: the capture would be incomplete. */
