@@ -5,6 +5,7 @@ import { type CapturedPacket, parseDump, parseDumpLine } from './dump';
 import { collectFrames } from './frames';
 import { readPcap } from './loopback';
 import { describeStreams, isRtcp, parseRtp, parseVp8Payload } from './rtp';
+import { frameKey, openFrame, sealFrame } from './seal_for_test';
 
 const kSdp = [
   'v=0',
@@ -159,4 +160,26 @@ test('pcap: cut files and lengths that lie', () => {
   expect(readPcap(file).map((each) => Buffer.from(each.payload).toString('latin1'))).toEqual(['\xc2\x80payload']);
   for (let size = 24; size < file.length; size++) expect(readPcap(file.subarray(0, size))).toEqual([]);
   expect(() => readPcap(Buffer.alloc(24))).toThrow(/no pcap/);
+});
+
+test('opener: keys and frames of the published JFrame vectors', () => {
+  const material = new Uint8Array(32);
+  material[0] = 1;
+  const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+  expect(hex(frameKey(material))).toBe('f496e7d5a864ad7f500eb750e4a267c2');
+  expect(hex(frameKey(material, 1))).toBe('7784327d360f839271f2551de851a867');
+  expect(hex(frameKey(material, 8))).toBe('d285ce19257cb10a922f6d75809f2548');
+  const frame = { ssrc: 123, kind: 'audio' as const, codec: 'opus' as const, timestamp: 960, at: 0 };
+  const sealed = 'de5a749708a7d14b4ce79892e3ea989b99243a570000007b000003c0000000010c00';
+  const plain = { ...frame, bytes: Buffer.from('deadbeef', 'hex') };
+  expect(hex(sealFrame(plain, frameKey(material), 1).bytes)).toBe(sealed);
+  const received = { ...frame, bytes: Buffer.from(sealed, 'hex') };
+  expect(hex(openFrame(received, [frameKey(material)])!.bytes)).toBe('deadbeef');
+  const ratcheted = 'de00e1c578b75bb6034b4c37f63b4d6e812c1ec00000007b00000f00000000040c00';
+  expect(hex(sealFrame({ ...plain, timestamp: 3840 }, frameKey(material, 1), 4).bytes)).toBe(ratcheted);
+  for (let at = 0; at < received.bytes.length - 1; at++) {
+    const changed = Buffer.from(received.bytes);
+    changed[at]! ^= 0x10;
+    expect(openFrame({ ...received, bytes: changed }, [frameKey(material)]), `byte ${at}`).toBeNull();
+  }
 });
