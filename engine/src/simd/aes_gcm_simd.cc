@@ -52,24 +52,31 @@ std::uint32_t load32(const std::uint8_t* p) {
   return w;
 }
 
-// n < 16 bytes as a little-endian number, the rest zero. Reads nothing behind p + n.
+// n < 16 bytes as a little-endian number, the rest zero. Reads nothing behind p + n, and in the same pieces as
+// storePieces writes, so that a load soon after the store gets its bytes straight from the store buffer.
 struct Pair {
   std::uint64_t low = 0;
   std::uint64_t high = 0;
 };
 
 Pair loadPieces(const std::uint8_t* p, std::size_t n) {
-  Pair pair;
-  if (n >= 8) {
-    pair.low = load64(p);
-    if (n > 8) pair.high = load64(p + n - 8) >> (8 * (16 - n));
-  } else if (n >= 4) {
-    pair.low = load32(p) | (static_cast<std::uint64_t>(load32(p + n - 4)) << (8 * (n - 4)));
-  } else if (n > 0) {
-    pair.low = p[0] | (static_cast<std::uint64_t>(p[n / 2]) << (8 * (n / 2))) |
-               (static_cast<std::uint64_t>(p[n - 1]) << (8 * (n - 1)));
+  std::uint64_t first = 0;
+  const bool both = n >= 8;
+  if (both) {
+    first = load64(p);
+    p += 8;
+    n -= 8;
   }
-  return pair;
+  std::uint64_t word = 0;
+  unsigned bits = 0;
+  if (n >= 4) {
+    word = load32(p);
+    bits = 32;
+    p += 4;
+    n -= 4;
+  }
+  for (; n > 0; --n, bits += 8) word |= static_cast<std::uint64_t>(*p++) << bits;
+  return both ? Pair{first, word} : Pair{word, 0};
 }
 
 void storePieces(std::uint8_t* p, std::size_t n, Pair pair) {
@@ -187,41 +194,89 @@ SIEGEL_VECTOR Vec counterBlock(const std::uint8_t* prefix, std::uint32_t counter
   return v128::make(load64(prefix), load32(prefix + 8) | (static_cast<std::uint64_t>(upper) << 32));
 }
 
-// XORs key stream from `counter` on over the text.
-SIEGEL_VECTOR_TARGET void xorKeyStream(const Schedule& s, int rounds, const std::uint8_t* prefix, std::uint32_t counter,
-                                       std::uint8_t* text, std::size_t size) {
+// Where a key stream stands: `counter` is that of the next four blocks, columns.four[quarter] their state.
+struct Stream {
+  Run run;
+  Columns columns;
+  Vec ahead[4];  // key stream of the four blocks before `counter`; ahead[used..] is not used up yet
+  std::size_t used;
+  std::size_t quarter;
+  std::uint32_t counter;
+  std::uint8_t prefix[12];
+};
+
+// Key stream is as good as plaintext to who has the ciphertext; it does not stay on the stack.
+SIEGEL_VECTOR_TARGET void wipe(Stream& stream) {
+  for (Vec& v : stream.ahead) v = v128::zero();
+  for (Vec& v : stream.columns.four) v = v128::zero();
+  stream.run = {v128::zero(), v128::zero()};
+  __asm__ volatile("" : : "r"(&stream) : "memory");  // the stores above are seen to be needed
+}
+
+SIEGEL_VECTOR void nextFour(const Tables& t, const Start& start, const Schedule& s, int rounds, Stream& stream) {
+  keyStream4(t, start, s, rounds, stream.run, stream.columns.four[stream.quarter], stream.ahead);
+}
+
+// Starts at `counter` and makes the first four blocks.
+SIEGEL_VECTOR_TARGET void startStream(const Schedule& s, int rounds, const std::uint8_t* prefix, std::uint32_t counter,
+                                      Stream& stream) {
   const Tables& t = *v128::opaque(&tables::kTables);
   const Start& start = startFor(t, rounds);
-  while (size > 0) {
-    // One run ends where the counter's lowest byte wraps.
-    const Run run = startRun(t, start, s, counterBlock(prefix, counter));
-    std::size_t left = 256 - (counter & 0xFF);
-    while (left > 0 && size > 0) {
-      const Columns columns = firstRound(t, s, run, static_cast<std::uint8_t>(counter));
-      for (std::size_t q = 0; q < 4 && left > 0 && size > 0; ++q) {
-        Vec x[4];
-        keyStream4(t, start, s, rounds, run, columns.four[q], x);
-        const std::size_t blocks = std::min<std::size_t>(left, 4);
-        if (blocks == 4 && size >= 4 * kBlock) {
-          for (std::size_t n = 0; n < 4; ++n) store(text + kBlock * n, x[n] ^ load(text + kBlock * n));
-          text += 4 * kBlock;
-          size -= 4 * kBlock;
+  std::memcpy(stream.prefix, prefix, sizeof stream.prefix);
+  stream.run = startRun(t, start, s, counterBlock(prefix, counter));
+  stream.columns = firstRound(t, s, stream.run, static_cast<std::uint8_t>(counter));
+  stream.quarter = 0;
+  stream.used = 0;
+  nextFour(t, start, s, rounds, stream);
+  stream.quarter = 1;
+  stream.counter = counter + 4;
+}
+
+// Takes the first block off a stream just started.
+SIEGEL_VECTOR_TARGET void takeFirst(Stream& stream, std::uint8_t* block) {
+  store(block, stream.ahead[0]);
+  stream.used = 1;
+}
+
+// XORs the key stream over the text. (One call a stream: what is left of a last block is not kept.)
+SIEGEL_VECTOR_TARGET void xorStream(const Schedule& s, int rounds, Stream& stream, std::uint8_t* text,
+                                    std::size_t size) {
+  const Tables& t = *v128::opaque(&tables::kTables);
+  const Start& start = startFor(t, rounds);
+  for (;;) {
+    // The four blocks at hand, of which those whose counter's lowest byte has wrapped are not valid.
+    const std::uint32_t first = stream.counter - 4;
+    const std::size_t valid = std::min<std::size_t>(4, 256 - (first & 0xFF));
+    if (stream.used == 0 && valid == 4 && size >= 4 * kBlock) {
+      for (std::size_t n = 0; n < 4; ++n) store(text + kBlock * n, stream.ahead[n] ^ load(text + kBlock * n));
+      text += 4 * kBlock;
+      size -= 4 * kBlock;
+    } else {
+      for (std::size_t n = stream.used; n < valid && size > 0; ++n) {
+        const std::size_t bytes = std::min(size, kBlock);
+        if (bytes == kBlock) {
+          store(text, stream.ahead[n] ^ load(text));
         } else {
-          for (std::size_t n = 0; n < blocks && size > 0; ++n) {
-            const std::size_t bytes = std::min(size, kBlock);
-            if (bytes == kBlock) {
-              store(text, x[n] ^ load(text));
-            } else {
-              storePartial(text, bytes, x[n] ^ loadPartial(text, bytes));
-            }
-            text += bytes;
-            size -= bytes;
-          }
+          storePartial(text, bytes, stream.ahead[n] ^ loadPartial(text, bytes));
         }
-        left -= blocks;
-        counter += static_cast<std::uint32_t>(blocks);
+        text += bytes;
+        size -= bytes;
       }
     }
+    if (size == 0) return;
+    stream.used = 0;
+    if (valid < 4 || (stream.counter & 0xFF) == 0) {
+      stream.counter = first + static_cast<std::uint32_t>(valid);
+      stream.run = startRun(t, start, s, counterBlock(stream.prefix, stream.counter));
+      stream.quarter = 4;
+    }
+    if (stream.quarter == 4) {
+      stream.columns = firstRound(t, s, stream.run, static_cast<std::uint8_t>(stream.counter));
+      stream.quarter = 0;
+    }
+    nextFour(t, start, s, rounds, stream);
+    ++stream.quarter;
+    stream.counter += 4;
   }
 }
 
@@ -269,7 +324,7 @@ SIEGEL_VECTOR void hashQuarter(Vec nibble, const std::uint8_t (*table)[16], Vec 
 }
 
 // (y + block 0) * H^n + block 1 * H^(n-1) + ... for n = 1..8 blocks.
-SIEGEL_VECTOR Vec hashBlocks(const Tables& t, const Schedule& s, Vec y, const std::uint8_t* p, int blocks) {
+SIEGEL_VECTOR_TARGET Vec hashBlocks(const Tables& t, const Schedule& s, Vec y, const std::uint8_t* p, int blocks) {
   const Vec nibble = at(t.nibble);
   Wide sum = {v128::zero(), v128::zero()};
   for (int first = 12; first >= 0; first -= 4) hashQuarter(nibble, &s.tables[blocks - 1][first], y, p, blocks, sum);
@@ -352,7 +407,8 @@ SIEGEL_VECTOR Vec messageBlock(const Message& m, std::size_t index) {
 }
 
 // REQUIRES: the powers 1..min(8, blocks) have tables.
-SIEGEL_VECTOR Vec hashMessage(const Tables& t, const Schedule& s, const Message& m) {
+SIEGEL_VECTOR_TARGET void computeTag(const Schedule& s, const Message& m, const std::uint8_t* mask, std::uint8_t* tag) {
+  const Tables& t = *v128::opaque(&tables::kTables);
   Vec y = v128::zero();
   std::size_t index = 0;
   // The odd group comes first, so that all the others are full.
@@ -369,18 +425,7 @@ SIEGEL_VECTOR Vec hashMessage(const Tables& t, const Schedule& s, const Message&
     index += group;
     group = AesGcm::kPowers;
   }
-  return y;
-}
-
-SIEGEL_VECTOR_TARGET void computeTag(const Schedule& s, int rounds, const std::uint8_t* nonce, const Message& m,
-                                     std::uint8_t* tag) {
-  const Tables& t = *v128::opaque(&tables::kTables);
-  const Start& start = startFor(t, rounds);
-  const Run run = startRun(t, start, s, counterBlock(nonce, 1));
-  const Columns columns = firstRound(t, s, run, 1);
-  Vec x[4];
-  keyStream4(t, start, s, rounds, run, columns.four[0], x);
-  store(tag, hashMessage(t, s, m) ^ x[0]);
+  store(tag, y ^ load(mask));
 }
 
 // ---- key set-up -----------------------------------------------------------------------------------------------------
@@ -425,13 +470,11 @@ SIEGEL_VECTOR_TARGET void expandKey(Schedule& s, std::span<const std::uint8_t> k
 
 // The hash key: the zero block encrypted.
 SIEGEL_VECTOR_TARGET void makeHashKey(Schedule& s, int rounds) {
-  const Tables& t = *v128::opaque(&tables::kTables);
-  const Start& start = startFor(t, rounds);
-  const Run run = startRun(t, start, s, v128::zero());
-  const Columns columns = firstRound(t, s, run, 0);
-  Vec x[4];
-  keyStream4(t, start, s, rounds, run, columns.four[0], x);
-  store(s.power, x[0]);
+  const std::uint8_t zeros[12] = {};
+  Stream stream;
+  startStream(s, rounds, zeros, 0, stream);
+  store(s.power, stream.ahead[0]);
+  wipe(stream);
 }
 
 }  // namespace
@@ -459,30 +502,56 @@ void AesGcm::needPowers(std::size_t blocks) {
 }
 
 void AesGcm::ctr(std::span<const std::uint8_t, 16> counterBlock, std::span<std::uint8_t> text) {
-  xorKeyStream(schedule_, rounds_, counterBlock.data(), __builtin_bswap32(load32(counterBlock.data() + 12)),
-               text.data(), text.size());
+  if (text.empty()) return;
+  Stream stream;
+  startStream(schedule_, rounds_, counterBlock.data(), __builtin_bswap32(load32(counterBlock.data() + 12)), stream);
+  xorStream(schedule_, rounds_, stream, text.data(), text.size());
+  wipe(stream);
 }
+
+// The block of counter 1 hides the tag; the text begins with counter 2. One stream serves both.
 
 void AesGcm::seal(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<std::uint8_t> text, GcmTag tag) {
   const Message message = makeMessage(aad, text);
   needPowers(message.blocks);
-  xorKeyStream(schedule_, rounds_, nonce.data(), 2, text.data(), text.size());
-  computeTag(schedule_, rounds_, nonce.data(), message, tag.data());
+  Stream stream;
+  startStream(schedule_, rounds_, nonce.data(), 1, stream);
+  SecretBytes<kBlock> mask;
+  takeFirst(stream, mask.span().data());
+  xorStream(schedule_, rounds_, stream, text.data(), text.size());
+  computeTag(schedule_, message, mask.span().data(), tag.data());
+  wipe(stream);
 }
 
 bool AesGcm::verify(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<const std::uint8_t> text,
                     GcmTagView tag) {
   const Message message = makeMessage(aad, text);
   needPowers(message.blocks);
+  Stream stream;
+  startStream(schedule_, rounds_, nonce.data(), 1, stream);
+  SecretBytes<kBlock> mask;
+  takeFirst(stream, mask.span().data());
   SecretBytes<kGcmTagSize> expected;
-  computeTag(schedule_, rounds_, nonce.data(), message, expected.span().data());
+  computeTag(schedule_, message, mask.span().data(), expected.span().data());
+  wipe(stream);
   return equal(expected.span(), tag);
 }
 
 Error AesGcm::open(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<std::uint8_t> text, GcmTagView tag) {
-  if (!verify(nonce, aad, text, tag)) return Error::kAuthentication;
-  xorKeyStream(schedule_, rounds_, nonce.data(), 2, text.data(), text.size());
-  return Error::kNone;
+  const Message message = makeMessage(aad, text);
+  needPowers(message.blocks);
+  Stream stream;
+  startStream(schedule_, rounds_, nonce.data(), 1, stream);
+  SecretBytes<kBlock> mask;
+  takeFirst(stream, mask.span().data());
+  SecretBytes<kGcmTagSize> expected;
+  computeTag(schedule_, message, mask.span().data(), expected.span().data());
+  const bool valid = equal(expected.span(), tag);
+  if (valid) {
+    xorStream(schedule_, rounds_, stream, text.data(), text.size());
+  }
+  wipe(stream);
+  return valid ? Error::kNone : Error::kAuthentication;
 }
 
 }  // namespace siegel::simd
