@@ -28,9 +28,28 @@ export interface InboundCount {
   connection: number;
 }
 
+/** A key as the page hands it to the engine's worker, noted before it is transferred. */
+export interface SeenKey {
+  participant: string;
+  usage: string;
+  keyIndex: number;
+  material: string;
+  at: number;
+}
+
 export interface Probe {
   peers: RTCPeerConnection[];
   workers: Worker[];
+  keys: SeenKey[];
+  /** Every text the page sent over a WebSocket. */
+  sentTexts: string[];
+  /** performance.now() at which a selector (open shadow roots included) first matched; see `watch`. */
+  firstSeen: Record<string, number>;
+  watch(name: string, selector: string): void;
+  /** Pictures a video element has presented since first asked. */
+  presented(video: HTMLVideoElement): number;
+  /** Set by a test: may change a message on its way to the worker. */
+  tamper: ((message: unknown) => void) | null;
   /** Local descriptions as applied, each once. */
   descriptions: string[];
   violations: string[];
@@ -87,6 +106,48 @@ export function installProbe(): void {
       super(url, options);
       workers.push(this);
     }
+    override postMessage(message: unknown, transfer?: Transferable[] | StructuredSerializeOptions): void {
+      noteKeys(message, {});
+      globalThis.siegelProbe.tamper?.(message);
+      super.postMessage(message, transfer as StructuredSerializeOptions);
+    }
+  };
+  const keys: SeenKey[] = [];
+  /** Any object with bytes called `material` counts as a key, however the message is built. */
+  const noteKeys = (value: unknown, outer: Record<string, unknown>) => {
+    if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return;
+    const fields: Record<string, unknown> = { ...outer, ...value };
+    const { material } = fields;
+    if (material instanceof Uint8Array && 'material' in value) {
+      keys.push({
+        participant: String(fields.participant),
+        usage: String(fields.usage),
+        keyIndex: Number(fields.keyIndex),
+        material: Array.from(material, (byte) => byte.toString(16).padStart(2, '0')).join(''),
+        at: performance.now(),
+      });
+    }
+    for (const inner of Object.values(value)) if (inner !== value) noteKeys(inner, fields);
+  };
+  const sentTexts: string[] = [];
+  const NativeSocket = globalThis.WebSocket;
+  globalThis.WebSocket = class extends NativeSocket {
+    override send(data: string | Blob | BufferSource): void {
+      sentTexts.push(String(data));
+      super.send(data);
+    }
+  };
+  const firstSeen: Record<string, number> = {};
+  const presented = new WeakMap<HTMLVideoElement, { count: number }>();
+  /** querySelector that looks into open shadow roots as well. */
+  const find = (root: Document | ShadowRoot, selector: string): Element | null => {
+    const direct = root.querySelector(selector);
+    if (direct !== null) return direct;
+    for (const element of root.querySelectorAll('*')) {
+      const inside = element.shadowRoot === null ? null : find(element.shadowRoot, selector);
+      if (inside !== null) return inside;
+    }
+    return null;
   };
   globalThis.addEventListener('securitypolicyviolation', (event) => {
     violations.push(`${event.violatedDirective} ${event.blockedURI}`);
@@ -131,6 +192,30 @@ export function installProbe(): void {
   globalThis.siegelProbe = {
     peers,
     workers,
+    keys,
+    sentTexts,
+    firstSeen,
+    tamper: null,
+    watch(name, selector) {
+      const timer = setInterval(() => {
+        if (find(document, selector) === null) return;
+        firstSeen[name] = performance.now();
+        clearInterval(timer);
+      }, 20);
+    },
+    presented(video) {
+      let counter = presented.get(video);
+      if (counter === undefined) {
+        counter = { count: 0 };
+        presented.set(video, counter);
+        const next = () => {
+          if (counter !== undefined) counter.count++;
+          video.requestVideoFrameCallback(next);
+        };
+        video.requestVideoFrameCallback(next);
+      }
+      return counter.count;
+    },
     descriptions,
     violations,
     async outbound() {
