@@ -83,6 +83,7 @@ class AesGcm {
   struct Schedule {
     alignas(16) std::uint8_t roundKeys[15][16];        // tower coordinates, layout of their round; the last one plain
     alignas(16) std::uint8_t lowKey[16];               // the key byte under the counter's lowest byte, in all lanes
+    alignas(16) std::uint8_t bitKeys[12][8][16];       // rounds 3 to the last, for the bit-sliced code
     alignas(16) std::uint8_t power[16];                // the highest power of the hash key that has a table
     alignas(16) std::uint8_t tables[kPowers][32][16];  // [p]: hash key to the p + 1
   };

@@ -150,6 +150,42 @@ constexpr Lanes toLayout(std::size_t k) {
   return index;
 }
 
+// The layout of the bit-sliced rounds: row after row, so that MixColumns moves whole 32-bit words.
+constexpr std::size_t rowLane(std::size_t row, std::size_t column) { return 4 * row + column % 4; }
+
+// From layout k to row order.
+constexpr Lanes toRows(std::size_t k) {
+  Lanes index{};
+  for (std::size_t r = 0; r < 4; ++r) {
+    for (std::size_t c = 0; c < 4; ++c) index[rowLane(r, c)] = static_cast<std::uint8_t>(laneOf(r, c, k));
+  }
+  return index;
+}
+
+// ShiftRows in row order, and ShiftRows followed by the way back to the natural order.
+constexpr Lanes shiftRowsIndex() {
+  Lanes index{};
+  for (std::size_t r = 0; r < 4; ++r) {
+    for (std::size_t c = 0; c < 4; ++c) index[rowLane(r, c)] = static_cast<std::uint8_t>(rowLane(r, c + r));
+  }
+  return index;
+}
+constexpr Lanes shiftRowsToNatural() {
+  Lanes index{};
+  for (std::size_t r = 0; r < 4; ++r) {
+    for (std::size_t c = 0; c < 4; ++c) index[laneOf(r, c, 0)] = static_cast<std::uint8_t>(rowLane(r, c + r));
+  }
+  return index;
+}
+// The last round key, for a state whose last ShiftRows is still to come.
+constexpr Lanes naturalToBeforeShiftRows() {
+  Lanes index{};
+  for (std::size_t r = 0; r < 4; ++r) {
+    for (std::size_t c = 0; c < 4; ++c) index[rowLane(r, c + r)] = static_cast<std::uint8_t>(laneOf(r, c, 0));
+  }
+  return index;
+}
+
 struct Rotations {
   alignas(16) Lanes down1;
   alignas(16) Lanes down3;
@@ -166,7 +202,10 @@ struct Start {
   alignas(16) Lanes column{};         // index: rows 0..3 of column 0 after round 1, four times over
   alignas(
       16) std::array<Lanes, 4> spread1{};  // where S(row r of block n's column) goes in round 2, with factors 1 and 3
-  alignas(16) std::array<Lanes, 4> spread2{};  // and 2 * S, with factors 2 and 3
+  alignas(16) std::array<Lanes, 4> spread2{};      // and 2 * S, with factors 2 and 3
+  alignas(16) std::array<Lanes, 4> spreadRows1{};  // the same into row order
+  alignas(16) std::array<Lanes, 4> spreadRows2{};
+  alignas(16) Lanes rows{};  // from the layout after round 2 to row order
 };
 
 constexpr Start makeStart(std::size_t rounds) {
@@ -185,6 +224,8 @@ constexpr Start makeStart(std::size_t rounds) {
   for (std::size_t n = 0; n < 4; ++n) {
     start.spread1[n].fill(kInfinity);
     start.spread2[n].fill(kInfinity);
+    start.spreadRows1[n].fill(kInfinity);
+    start.spreadRows2[n].fill(kInfinity);
     for (std::size_t from = 0; from < 4; ++from) {
       const std::size_t column = (4 - from) % 4;  // ShiftRows moved row `from` of column 0 there
       for (std::size_t to = 0; to < 4; ++to) {
@@ -192,9 +233,12 @@ constexpr Start makeStart(std::size_t rounds) {
         const auto source = static_cast<std::uint8_t>(4 * n + from);
         if (distance != 0) start.spread1[n][laneOf(to, column, two)] = source;
         if (distance <= 1) start.spread2[n][laneOf(to, column, two)] = source;
+        if (distance != 0) start.spreadRows1[n][rowLane(to, column)] = source;
+        if (distance <= 1) start.spreadRows2[n][rowLane(to, column)] = source;
       }
     }
   }
+  start.rows = toRows(two);
   return start;
 }
 
@@ -227,6 +271,16 @@ struct Tables {
   alignas(16) Lanes sub2FromJo{};
   alignas(16) Lanes lastFromIo{};  // S, as plain bytes
   alignas(16) Lanes lastFromJo{};
+  alignas(16) Lanes last2FromIo{};  // 2 * S, as plain bytes
+  alignas(16) Lanes last2FromJo{};
+  alignas(16) Lanes fromTowerLow{};
+  alignas(16) Lanes fromTowerHigh{};
+  alignas(16) Lanes shiftRows{};
+  alignas(16) Lanes shiftRowsToNatural{};
+  alignas(16) Lanes beforeShiftRows{};
+  alignas(16) Lanes naturalToRows{};
+  alignas(16) std::array<Lanes, 3> transpose{};  // masks of the bit transposition: steps of 1, 2, 4
+  alignas(16) std::array<Lanes, 8> bit{};        // one bit in every lane
   alignas(16) Lanes toTowerLow{};
   alignas(16) Lanes toTowerHigh{};
   alignas(16) Lanes counting{};  // 0, 1, 2, ... 15
@@ -252,6 +306,20 @@ constexpr Tables makeTables() {
   t.sub2FromJo = outputTable(e2(), 2, true);
   t.lastFromIo = outputTable(e1(), 1, false);
   t.lastFromJo = outputTable(e2(), 1, false);
+  t.last2FromIo = outputTable(e1(), 2, false);
+  t.last2FromJo = outputTable(e2(), 2, false);
+  for (std::size_t n = 0; n < 16; ++n) {
+    t.fromTowerLow[n] = kTower.element[n];
+    t.fromTowerHigh[n] = multiply(kTower.element[n], kTower.q);
+  }
+  t.shiftRows = shiftRowsIndex();
+  t.shiftRowsToNatural = shiftRowsToNatural();
+  t.beforeShiftRows = naturalToBeforeShiftRows();
+  t.naturalToRows = toRows(0);
+  t.transpose[0].fill(0x55);
+  t.transpose[1].fill(0x33);
+  t.transpose[2].fill(0x0F);
+  for (unsigned b = 0; b < 8; ++b) t.bit[b].fill(static_cast<std::uint8_t>(1U << b));
   t.toTowerLow = toTowerTable(0);
   t.toTowerHigh = toTowerTable(4);
   for (std::size_t n = 0; n < 16; ++n) t.counting[n] = static_cast<std::uint8_t>(n);

@@ -39,11 +39,22 @@ SIEGEL_VECTOR Vec splat8(std::uint8_t b) { return wasm_u8x16_splat(b); }
 SIEGEL_VECTOR Vec splat32(std::uint32_t w) { return wasm_u32x4_splat(w); }
 SIEGEL_VECTOR Vec add8(Vec a, Vec b) { return wasm_i8x16_add(a, b); }
 
-// Each 16-bit lane shifted right by four bits: with a mask of 0x0F the high nibbles. (A shift of 8-bit lanes would cost
-// an extra mask on x86.)
-SIEGEL_VECTOR Vec shiftRight4(Vec v) { return wasm_u16x8_shr(v, 4); }
-SIEGEL_VECTOR Vec shiftRight1(Vec v) { return wasm_u16x8_shr(v, 1); }
-SIEGEL_VECTOR Vec shiftLeft7(Vec v) { return wasm_i16x8_shl(v, 7); }
+SIEGEL_VECTOR Vec equal8(Vec a, Vec b) { return wasm_i8x16_eq(a, b); }
+
+// Shifts of 16-bit lanes; the caller masks what crosses a byte. (Shifts of 8-bit lanes would cost an extra mask on x86,
+// which has none.)
+template <unsigned kBits>
+SIEGEL_VECTOR Vec shiftRight(Vec v) {
+  return wasm_u16x8_shr(v, kBits);
+}
+template <unsigned kBits>
+SIEGEL_VECTOR Vec shiftLeft(Vec v) {
+  return wasm_i16x8_shl(v, kBits);
+}
+
+// Words (four lanes each) moved down by one or two places, the lowest ones to the top.
+SIEGEL_VECTOR Vec rotateWords1(Vec v) { return wasm_i32x4_shuffle(v, v, 1, 2, 3, 0); }
+SIEGEL_VECTOR Vec rotateWords2(Vec v) { return wasm_i32x4_shuffle(v, v, 2, 3, 0, 1); }
 
 // Lane i of the result is table[index[i]], or 0 where bit 7 of index[i] is set. Index bytes must be 0..15 or have bit 7
 // set; for others the instruction sets disagree.
@@ -86,9 +97,17 @@ SIEGEL_VECTOR std::uint64_t high64(Vec v) {
 SIEGEL_VECTOR Vec splat8(std::uint8_t b) { return _mm_set1_epi8(static_cast<char>(b)); }
 SIEGEL_VECTOR Vec splat32(std::uint32_t w) { return _mm_set1_epi32(static_cast<int>(w)); }
 SIEGEL_VECTOR Vec add8(Vec a, Vec b) { return _mm_add_epi8(a, b); }
-SIEGEL_VECTOR Vec shiftRight4(Vec v) { return _mm_srli_epi16(v, 4); }
-SIEGEL_VECTOR Vec shiftRight1(Vec v) { return _mm_srli_epi16(v, 1); }
-SIEGEL_VECTOR Vec shiftLeft7(Vec v) { return _mm_slli_epi16(v, 7); }
+SIEGEL_VECTOR Vec equal8(Vec a, Vec b) { return _mm_cmpeq_epi8(a, b); }
+template <unsigned kBits>
+SIEGEL_VECTOR Vec shiftRight(Vec v) {
+  return _mm_srli_epi16(v, kBits);
+}
+template <unsigned kBits>
+SIEGEL_VECTOR Vec shiftLeft(Vec v) {
+  return _mm_slli_epi16(v, kBits);
+}
+SIEGEL_VECTOR Vec rotateWords1(Vec v) { return _mm_shuffle_epi32(v, 0x39); }
+SIEGEL_VECTOR Vec rotateWords2(Vec v) { return _mm_shuffle_epi32(v, 0x4E); }
 SIEGEL_VECTOR Vec lookup(Vec table, Vec index) { return _mm_shuffle_epi8(table, index); }
 SIEGEL_VECTOR Vec shiftUpOne(Vec low, Vec high) { return _mm_alignr_epi8(high, low, 15); }
 SIEGEL_VECTOR Vec interleaveLow8(Vec a, Vec b) { return _mm_unpacklo_epi8(a, b); }
