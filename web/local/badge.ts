@@ -7,7 +7,7 @@
  *   red     something is wrong: frames that do not verify, another link, a stopped engine
  */
 import type { CodecName } from '../media/engine_types';
-import type { MediaFailure, RejectReason, TrackCounters } from '../media/types';
+import type { RejectReason, TrackCounters } from '../media/types';
 
 export type BadgeLevel = 'green' | 'amber' | 'red';
 
@@ -39,7 +39,7 @@ export interface Badge {
 
 export interface BadgeInput {
   handshake: 'waiting' | 'confirmed' | 'wrong-secret';
-  engine: 'starting' | 'running' | 'silent' | MediaFailure;
+  engine: 'starting' | 'running' | 'silent' | 'failed';
   link: 'new' | 'connecting' | 'connected' | 'lost';
   /** How long the link has been connected, ms. */
   connectedFor: number;

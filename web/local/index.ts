@@ -14,5 +14,5 @@ export type { MemberState, ServerError } from './messages';
 export { cleanName, initials, kMaxName } from './names';
 export { type Lane, Peer } from './peer';
 export { missingFeature } from './preflight';
-export { LocalRoom, type Member, type RoomEvents, type RoomOptions, type RoomPhase } from './room';
+export { LocalRoom, type Member, type RoomEvents, type RoomFailure, type RoomOptions, type RoomPhase } from './room';
 export { Signalling } from './signalling';

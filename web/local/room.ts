@@ -19,7 +19,13 @@ import {
   toBase64Url,
   wipe,
 } from '../keys';
-import type { MediaCipherApi, MediaError, StatsSnapshot, TrackCounters } from '../media/types';
+import {
+  type MediaCipherApi,
+  MediaError,
+  type MediaFailure,
+  type StatsSnapshot,
+  type TrackCounters,
+} from '../media/types';
 import { type Badge, type BadgeInput, BadgeMeter, type Numbers, numbersOf, worst } from './badge';
 import { Emitter } from './emitter';
 import type { LocalMedia } from './local_media';
@@ -38,6 +44,13 @@ export type RoomPhase =
   | 'replaced' // another tab took over
   | 'failed' // the engine is gone: nothing is sent or played; see `failure`
   | 'left';
+
+/** Why the call had to stop; each has a text in web/ui/i18n. */
+export type RoomFailure =
+  | MediaFailure
+  | 'no-x25519' // the browser cannot do the key agreement
+  | 'insecure' // no https: no cryptography
+  | 'internal';
 
 export interface Member {
   id: string;
@@ -96,7 +109,7 @@ export class LocalRoom extends Emitter<RoomEvents> {
   #session: Session | undefined;
   #phase: RoomPhase = 'idle';
   #refusal: ServerError | undefined;
-  #failure: MediaError | undefined;
+  #failure: RoomFailure | undefined;
   #engine: 'starting' | 'running' | 'failed' = 'starting';
   #snapshotAt = 0;
   #silentTicks = 0;
@@ -124,7 +137,7 @@ export class LocalRoom extends Emitter<RoomEvents> {
   get refusal(): ServerError | undefined {
     return this.#refusal;
   }
-  get failure(): MediaError | undefined {
+  get failure(): RoomFailure | undefined {
     return this.#failure;
   }
   get me(): string {
@@ -205,7 +218,7 @@ export class LocalRoom extends Emitter<RoomEvents> {
       this.#watch = setInterval(() => this.#tick(), 250);
       await this.#start();
     } catch (error) {
-      this.#fail(error as MediaError);
+      this.#fail(error);
     }
   }
 
@@ -231,10 +244,11 @@ export class LocalRoom extends Emitter<RoomEvents> {
   }
 
   /** Ends everything: connections, worker, keys, devices. Resolves when the worker has wiped its keys. */
-  async leave(): Promise<void> {
+  async leave({ keepMedia = false } = {}): Promise<void> {
     if (!this.#is('failed', 'replaced', 'refused')) this.#setPhase('left');
+    // First what must not wait: devices off.
+    if (!keepMedia) this.#options.media.close();
     await this.#end();
-    this.#options.media.close();
     this.clearListeners();
   }
 
@@ -283,7 +297,7 @@ export class LocalRoom extends Emitter<RoomEvents> {
           this.#rekeyedAt = performance.now();
           this.#changed();
         },
-        failed: (error) => this.#fail(error as MediaError),
+        failed: (error) => this.#fail(error),
       }),
     };
     await session.keys.start();
@@ -349,7 +363,7 @@ export class LocalRoom extends Emitter<RoomEvents> {
   #renew(): void {
     this.#endSession();
     this.#setPhase('joining');
-    this.#start().catch((error: unknown) => this.#fail(error as MediaError));
+    this.#start().catch((error: unknown) => this.#fail(error));
   }
 
   #meet(session: Session, id: string): void {
@@ -429,7 +443,7 @@ export class LocalRoom extends Emitter<RoomEvents> {
       try {
         await this.#options.cipher.setKey({ participant: peer.id, keyIndex: index, material, usage: 'receive' });
       } catch (error) {
-        this.#fail(error as MediaError);
+        this.#fail(error);
         return;
       }
       const before = session.keyIndexes.get(peer.id);
@@ -515,7 +529,7 @@ export class LocalRoom extends Emitter<RoomEvents> {
   }
 
   #engineState(): BadgeInput['engine'] {
-    if (this.#engine === 'failed') return this.#failure?.reason ?? 'worker-died';
+    if (this.#engine === 'failed') return 'failed';
     if (this.#engine === 'starting') return 'starting';
     return this.#silentTicks >= 2 ? 'silent' : 'running';
   }
@@ -532,10 +546,15 @@ export class LocalRoom extends Emitter<RoomEvents> {
   }
 
   /** Fail closed: no track stays in a sender, nothing more is played. */
-  #fail(error: MediaError): void {
-    if (this.#engine === 'failed' || this.#phase === 'left') return;
+  #fail(error: unknown): void {
+    if (this.#engine === 'failed' || this.#is('left', 'replaced')) return;
     this.#engine = 'failed';
-    this.#failure = error;
+    this.#failure =
+      error instanceof MediaError
+        ? error.reason
+        : error instanceof DOMException && error.name === 'NotSupportedError'
+          ? 'no-x25519'
+          : 'internal';
     for (const peer of this.#session?.peers.values() ?? []) for (const lane of kLanes) peer.setTrack(lane, null);
     this.#setPhase('failed');
   }

@@ -1,0 +1,19 @@
+/** The call page: takes the invitation out of the address bar, then hands over to the application. */
+import { takeInvitation } from '../../web/keys';
+import { MediaCipher } from '../../web/media';
+import { SiegelCallApp } from '../../web/ui/call_app';
+
+// First of all: afterwards the secret is in memory only.
+const link = takeInvitation(location, history);
+
+const app = new SiegelCallApp();
+app.createCipher = () => new MediaCipher({ assets: new URL('/assets/', location.href) });
+app.signalUrl = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/signal`;
+app.open(link);
+document.body.append(app);
+
+// Another link was put into the address bar of this page.
+addEventListener('hashchange', () => {
+  if (location.hash === '') return;
+  location.reload();
+});

@@ -1,0 +1,775 @@
+/** <siegel-call>: the call itself: tiles, controls, badges, messages. Draws what LocalRoom measures and says. */
+import { css, html, nothing } from 'lit';
+import { repeat } from 'lit/directives/repeat.js';
+import type { LocalMedia, LocalRoom, MediaProblem, Member } from '../local';
+import type { EngineInfo } from '../media/types';
+import './badge';
+import './devices';
+import { define, SiegelElement } from './element';
+import { icons, mark } from './icons';
+import './language_select';
+import { LevelMeter } from './level_meter';
+import './numbers';
+import { sharedStyles } from './styles';
+import './tile';
+import './toasts';
+import type { SiegelToasts } from './toasts';
+
+const canShare =
+  typeof navigator !== 'undefined' &&
+  navigator.mediaDevices !== undefined &&
+  'getDisplayMedia' in navigator.mediaDevices;
+const kSpeakingLevel = 0.35;
+
+interface Screen {
+  id: string;
+  name: string;
+  own: boolean;
+  stream: MediaStream | undefined;
+}
+
+export class SiegelCall extends SiegelElement {
+  static override properties = {
+    room: { attribute: false },
+    media: { attribute: false },
+    engine: { attribute: false },
+    link: { attribute: false },
+    numbersOf: { state: true },
+    linkShown: { state: true },
+    soundBlocked: { state: true },
+    speaking: { state: true },
+    watched: { state: true },
+  };
+  declare room: LocalRoom;
+  declare media: LocalMedia;
+  declare engine: EngineInfo | undefined;
+  /** Builds the invitation link when asked to; it is not kept here. */
+  declare link: () => string;
+  declare numbersOf: string;
+  declare linkShown: string;
+  declare soundBlocked: boolean;
+  declare speaking: ReadonlySet<string>;
+  /** Whose screen is large, when there are several. */
+  declare watched: string;
+  #unsubscribe: Array<() => void> = [];
+  #meters = new Map<string, LevelMeter>();
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #talkKey = false;
+  #phase = '';
+  #raised = new Set<string>();
+  #badges = new Map<string, string>();
+  #wakeLock: WakeLockSentinel | undefined;
+
+  static override styles = [
+    sharedStyles,
+    css`
+      :host {
+        display: grid;
+        grid-template: auto auto minmax(0, 1fr) auto / minmax(0, 1fr);
+        height: 100dvh;
+        background: var(--stage);
+      }
+      header {
+        display: flex;
+        align-items: center;
+        gap: 0.6rem;
+        min-height: 3.5rem;
+        padding: calc(0.4rem + env(safe-area-inset-top)) max(0.75rem, env(safe-area-inset-right)) 0.4rem
+          max(0.85rem, env(safe-area-inset-left));
+      }
+      .brand {
+        display: flex;
+        align-items: center;
+        gap: 0.55rem;
+        font-weight: 680;
+        letter-spacing: -0.01em;
+      }
+      .brand .mark {
+        width: 1.75rem;
+        height: 1.75rem;
+      }
+      .count {
+        display: inline-flex;
+        align-items: center;
+        gap: 0.35rem;
+        color: var(--text-2);
+        font-size: var(--size-s);
+        font-variant-numeric: tabular-nums;
+      }
+      .count .icon {
+        width: 1.15rem;
+        height: 1.15rem;
+      }
+      .space {
+        flex: 1;
+      }
+      .banner {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        justify-content: center;
+        gap: 0.35rem 0.9rem;
+        padding: 0.5rem 1rem;
+        font-size: var(--size-s);
+        font-weight: 560;
+        background: var(--amber-tint);
+        color: var(--amber-text);
+      }
+      .banner.share {
+        background: var(--accent);
+        color: var(--on-accent);
+      }
+      .banner .button {
+        min-height: 34px;
+        padding: 0.2rem 0.8rem;
+        background: transparent;
+        color: inherit;
+        border-color: currentColor;
+      }
+      .banners {
+        min-height: 0;
+      }
+
+      .stage {
+        position: relative;
+        min-height: 0;
+        padding: 0 max(0.6rem, env(safe-area-inset-right)) 0 max(0.6rem, env(safe-area-inset-left));
+        container-type: size;
+        container-name: stage;
+      }
+      .grid {
+        display: grid;
+        gap: 0.6rem;
+        height: 100%;
+        grid-template-columns: repeat(12, minmax(0, 1fr));
+        grid-auto-rows: minmax(0, 1fr);
+      }
+      .grid > * {
+        grid-column: span 6;
+      }
+      .grid[data-count='1'] > * {
+        grid-column: span 12;
+      }
+      .grid[data-count='3'] > :nth-child(3) {
+        grid-column: 4 / span 6;
+      }
+      .grid[data-count='5'] > *,
+      .grid[data-count='6'] > * {
+        grid-column: span 4;
+      }
+      .grid[data-count='5'] > :nth-child(4) {
+        grid-column: 3 / span 4;
+      }
+      @container stage (min-aspect-ratio: 5/2) {
+        .grid[data-count='3'] > *,
+        .grid[data-count='3'] > :nth-child(3) {
+          grid-column: span 4;
+        }
+        .grid[data-count='4'] > * {
+          grid-column: span 3;
+        }
+      }
+      @container stage (max-aspect-ratio: 1/1) {
+        .grid[data-count='2'] > *,
+        .grid[data-count='3'] > *,
+        .grid[data-count='3'] > :nth-child(3) {
+          grid-column: span 12;
+        }
+        .grid[data-count='5'] > *,
+        .grid[data-count='6'] > *,
+        .grid[data-count='5'] > :nth-child(4) {
+          grid-column: span 6;
+        }
+        .grid[data-count='5'] > :last-child {
+          grid-column: span 12;
+        }
+      }
+
+      .spotlight {
+        display: grid;
+        gap: 0.6rem;
+        height: 100%;
+        grid-template: minmax(0, 1fr) / minmax(0, 1fr) clamp(9rem, 18cqw, 15rem);
+      }
+      .strip {
+        display: grid;
+        gap: 0.6rem;
+        align-content: start;
+        grid-auto-rows: clamp(5.5rem, 11cqw, 8.5rem);
+        overflow: auto;
+        scrollbar-width: thin;
+      }
+      @container stage (max-aspect-ratio: 1/1) {
+        .spotlight {
+          grid-template: minmax(0, 1fr) clamp(6rem, 22cqh, 9rem) / minmax(0, 1fr);
+        }
+        .strip {
+          grid-auto-flow: column;
+          grid-auto-rows: minmax(0, 1fr);
+          grid-auto-columns: minmax(8rem, 1fr);
+        }
+      }
+      .strip > button {
+        padding: 0;
+        border: 0;
+        border-radius: var(--radius-tile);
+        background: none;
+        display: grid;
+        text-align: inherit;
+      }
+
+      .alone {
+        position: absolute;
+        inset-inline: 0;
+        bottom: 1rem;
+        display: grid;
+        place-items: center;
+        padding-inline: 1.25rem;
+      }
+      .alone .card {
+        display: grid;
+        gap: 0.7rem;
+        width: min(27rem, 100%);
+        padding: 1.1rem 1.25rem 1.25rem;
+        box-shadow: var(--shadow-float);
+      }
+
+      footer {
+        display: flex;
+        justify-content: center;
+        align-items: start;
+        gap: clamp(0.4rem, 1.6vw, 0.75rem);
+        padding: 0.7rem max(0.6rem, env(safe-area-inset-right)) calc(0.75rem + env(safe-area-inset-bottom))
+          max(0.6rem, env(safe-area-inset-left));
+      }
+      .control {
+        display: grid;
+        justify-items: center;
+        gap: 0.25rem;
+        min-width: 56px;
+        padding: 0;
+        border: 0;
+        border-radius: var(--radius-control);
+        background: none;
+        color: var(--text-2);
+        font-size: 0.75rem;
+        font-weight: 560;
+        line-height: 1.2;
+      }
+      .control .disc {
+        display: grid;
+        place-items: center;
+        width: 56px;
+        height: 48px;
+        border-radius: 1rem;
+        background: var(--surface);
+        color: var(--text);
+        border: 1px solid var(--line);
+        transition: background-color 120ms;
+      }
+      .control:hover .disc {
+        background: var(--surface-2);
+      }
+      .control.off .disc {
+        background: var(--red-tint);
+        color: var(--red-text);
+        border-color: transparent;
+      }
+      .control.active .disc {
+        background: var(--accent);
+        color: var(--on-accent);
+        border-color: transparent;
+      }
+      .control.leave .disc {
+        background: var(--red-solid);
+        border-color: transparent;
+        color: #fff;
+      }
+      .control.leave:hover .disc {
+        background: var(--red-strong);
+      }
+      .control:focus-visible {
+        outline: none;
+      }
+      .control:focus-visible .disc {
+        outline: 3px solid var(--focus);
+        outline-offset: 2px;
+      }
+      @media (max-width: 34rem) {
+        .wide-only {
+          display: none !important;
+        }
+        .brand span {
+          display: none;
+        }
+        .control,
+        .control .disc {
+          min-width: 0;
+          width: 54px;
+        }
+      }
+      @media (max-height: 30rem) {
+        .control .word {
+          display: none;
+        }
+        footer {
+          padding-block: 0.4rem calc(0.4rem + env(safe-area-inset-bottom));
+        }
+      }
+      @media (min-width: 34.01rem) {
+        .narrow-only {
+          display: none !important;
+        }
+      }
+      .keys {
+        display: grid;
+        grid-template-columns: auto 1fr;
+        gap: 0.45rem 1rem;
+        margin: 0;
+        font-size: var(--size-s);
+        align-items: center;
+      }
+      .keys dt {
+        white-space: nowrap;
+      }
+      .keys dd {
+        margin: 0;
+        color: var(--text-2);
+      }
+      kbd {
+        display: inline-block;
+        min-width: 1.6rem;
+        padding: 0.1rem 0.4rem;
+        border: 1px solid var(--line-strong);
+        border-bottom-width: 2px;
+        border-radius: 0.4rem;
+        background: var(--surface-2);
+        font: inherit;
+        font-size: 0.8125rem;
+        text-align: center;
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    this.numbersOf = '';
+    this.linkShown = '';
+    this.soundBlocked = false;
+    this.speaking = new Set();
+    this.watched = '';
+    this.engine = undefined;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#unsubscribe = [
+      this.room.on('change', () => this.#onChange()),
+      this.room.on('joined', (member) => this.#toast(this.t.toastJoined(member.name || this.t.someone))),
+      this.room.on('left', ({ name }) => this.#toast(this.t.toastLeft(name || this.t.someone))),
+      this.room.on('stranger', () => this.#toast(this.t.toastStranger, 'bad')),
+      this.media.on('change', () => this.requestUpdate()),
+      this.media.on('lost', (what) => this.#toast(this.t.lost[what], 'bad')),
+    ];
+    this.#phase = this.room.phase;
+    this.#timer = setInterval(() => this.#listen(), 150);
+    document.addEventListener('keydown', this.#onKeyDown);
+    document.addEventListener('keyup', this.#onKeyUp);
+    document.addEventListener('visibilitychange', this.#stayAwake);
+    this.#stayAwake();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    clearInterval(this.#timer);
+    for (const meter of this.#meters.values()) meter.close();
+    this.#meters.clear();
+    document.removeEventListener('keydown', this.#onKeyDown);
+    document.removeEventListener('keyup', this.#onKeyUp);
+    document.removeEventListener('visibilitychange', this.#stayAwake);
+    void this.#wakeLock?.release().catch(() => {});
+  }
+
+  override render() {
+    const { t, room, media } = this;
+    const members = room.members;
+    const stopped = room.phase === 'failed';
+    return html`
+      <header>
+        <div class="brand">${mark}<span>${t.appName}</span></div>
+        <siegel-badge data-call .badge=${room.badge} .label=${t.showCallNumbers} @numbers=${() => {
+          this.numbersOf = 'call';
+        }}></siegel-badge>
+        <span class="count" aria-label=${t.people(members.length + 1)} title=${t.people(members.length + 1)}>${icons.people}${members.length + 1}</span>
+        <span class="space"></span>
+        <button type="button" class="button" @click=${this.#copyLink}>${icons.link}<span class="wide-only">${t.copyLink}</span><span class="narrow-only">${t.invite}</span></button>
+      </header>
+      <div class="banners" role="status">
+        ${room.phase === 'away' ? html`<div class="banner" data-banner="away">${t.away}</div>` : nothing}
+        ${
+          room.mayListen.length > 0
+            ? html`<div class="banner" data-banner="may-listen">${t.mayListen(room.mayListen.map((name) => name || t.someone).join(', '))}</div>`
+            : nothing
+        }
+        ${
+          media.screenVideo
+            ? html`<div class="banner share"><span>${t.youShare}</span><button type="button" class="button" @click=${() => media.stopSharing()}>${t.stopShare}</button></div>`
+            : nothing
+        }
+        ${
+          this.soundBlocked
+            ? html`<div class="banner"><button type="button" class="button" @click=${this.#playAll}>${t.hearAll}</button></div>`
+            : nothing
+        }
+        ${
+          this.linkShown
+            ? html`<div class="banner"><label for="link">${t.copyFailed}</label>
+                <input class="input" id="link" readonly .value=${this.linkShown} @focus=${(event: FocusEvent) => (event.target as HTMLInputElement).select()} />
+                <button type="button" class="button" @click=${() => {
+                  this.linkShown = '';
+                }}>${t.close}</button></div>`
+            : nothing
+        }
+      </div>
+      <main class="stage" aria-label=${t.call}>
+        ${this.#stage(members, stopped)}
+        ${
+          members.length === 0 && room.phase === 'joined'
+            ? html`<div class="alone"><div class="card">
+                <h2>${t.aloneTitle}</h2>
+                <p class="quiet small">${t.aloneText}</p>
+                <button type="button" class="button primary" @click=${this.#copyLink}>${icons.link}${t.copyLink}</button>
+              </div></div>`
+            : nothing
+        }
+        ${repeat(
+          stopped ? [] : members,
+          (member) => member.id,
+          (member) =>
+            (['audio', 'screen-audio'] as const).map((lane) => {
+              const stream = member.streams.get(lane);
+              return stream
+                ? html`<audio autoplay data-member=${member.id} data-lane=${lane} .srcObject=${stream}></audio>`
+                : nothing;
+            }),
+        )}
+      </main>
+      ${this.#controls()}
+      ${this.#settings()}
+      <siegel-numbers .room=${room} .engine=${this.engine} .target=${this.numbersOf} @numbers-of=${(
+        event: CustomEvent<string>,
+      ) => {
+        event.stopPropagation();
+        this.numbersOf = event.detail;
+      }}></siegel-numbers>
+      <siegel-toasts></siegel-toasts>
+    `;
+  }
+
+  // Stage -------------------------------------------------------------------------------------------------------------
+
+  #stage(members: readonly Member[], stopped: boolean) {
+    const screens: Screen[] = members
+      .filter((member) => member.state?.screen)
+      .map((member) => ({
+        id: member.id,
+        name: this.t.screenOf(member.name || this.t.someone),
+        own: false,
+        stream: stopped ? undefined : member.streams.get('screen'),
+      }));
+    if (this.media.screenStream)
+      screens.push({ id: 'own', name: this.t.yourScreen, own: true, stream: this.media.screenStream });
+    const tiles = [...members.map((member) => this.#person(member, stopped)), this.#self()];
+    if (screens.length === 0) {
+      return html`<div class="grid" data-count=${tiles.length}>${repeat(
+        tiles,
+        ({ key }) => key,
+        ({ tile }) => tile,
+      )}</div>`;
+    }
+    // Other people's screens before the own one, which they already see.
+    const large = screens.find((screen) => screen.id === this.watched) ?? screens[0];
+    return html`<div class="spotlight">
+      ${large ? this.#screen(large) : nothing}
+      <div class="strip">
+        ${repeat(
+          screens.filter((screen) => screen !== large),
+          (screen) => screen.id,
+          (screen) =>
+            html`<button type="button" aria-label=${screen.name} @click=${() => {
+              this.watched = screen.id;
+            }}>${this.#screen(screen)}</button>`,
+        )}
+        ${repeat(
+          tiles,
+          ({ key }) => key,
+          ({ tile }) => tile,
+        )}
+      </div>
+    </div>`;
+  }
+
+  #screen(screen: Screen) {
+    return html`<siegel-tile screen .member=${screen.id} .name=${screen.name} .stream=${screen.stream}></siegel-tile>`;
+  }
+
+  #person(member: Member, stopped: boolean) {
+    const { t } = this;
+    const { state, badge } = member;
+    const status =
+      badge.cause === 'connection-lost'
+        ? t.lostTile
+        : badge.cause === 'connecting' || badge.cause === 'handshake'
+          ? t.connectingTile
+          : '';
+    return {
+      key: member.id,
+      tile: html`<siegel-tile
+        .member=${member.id}
+        .name=${member.name || t.someone}
+        .mark=${member.mark}
+        .stream=${state?.video && !stopped ? member.streams.get('video') : undefined}
+        .muted=${state !== undefined && !state.audio}
+        .hand=${state?.hand ?? false}
+        .speaking=${this.speaking.has(member.id)}
+        .badge=${badge}
+        .status=${status}
+        @numbers=${() => {
+          this.numbersOf = member.id;
+        }}
+      ></siegel-tile>`,
+    };
+  }
+
+  #self() {
+    const { t, room, media } = this;
+    return {
+      key: 'self',
+      tile: html`<siegel-tile own mirrored
+        .member=${room.me}
+        .name=${room.name ? `${room.name} (${t.you})` : t.you}
+        .stream=${media.cameraStream}
+        .muted=${!media.talking}
+        .hand=${room.handRaised}
+        .speaking=${this.speaking.has('self')}
+      ></siegel-tile>`,
+    };
+  }
+
+  // Controls ----------------------------------------------------------------------------------------------------------
+
+  #controls() {
+    const { t, media, room } = this;
+    const sharing = media.screenVideo !== undefined;
+    const cameraOn = media.camera !== undefined;
+    return html`<footer>
+      ${this.#control(media.talking ? t.mute : t.unmute, media.talking ? t.muteShort : t.unmuteShort, media.talking ? icons.microphone : icons.microphoneOff, this.#toggleMicrophone, media.talking ? '' : 'off')}
+      ${this.#control(cameraOn ? t.cameraOff : t.cameraOn, t.cameraShort, cameraOn ? icons.camera : icons.cameraOff, this.#toggleCamera, cameraOn ? '' : 'off')}
+      ${canShare ? this.#control(sharing ? t.stopShare : t.share, t.shareShort, sharing ? icons.screenOff : icons.screen, this.#toggleShare, sharing ? 'active' : '') : nothing}
+      ${this.#control(room.handRaised ? t.lowerHand : t.raiseHand, t.raiseHand, icons.hand, this.#toggleHand, `wide-only ${room.handRaised ? 'active' : ''}`)}
+      ${this.#control(t.settings, t.more, icons.settings, this.#openSettings, '')}
+      ${this.#control(t.leave, t.leaveShort, icons.leave, () => this.announce('leave'), 'leave')}
+    </footer>`;
+  }
+
+  #control(label: string, word: string, icon: unknown, run: () => void, look: string) {
+    return html`<button type="button" class="control ${look}" aria-label=${label} title=${label} @click=${run}>
+      <span class="disc">${icon}</span><span class="word" aria-hidden="true">${word}</span>
+    </button>`;
+  }
+
+  #settings() {
+    const { t, room } = this;
+    const ctrl = html`<kbd>${t.keyCtrl}</kbd>`;
+    return html`<dialog id="settings" aria-labelledby="settings-title" @click=${(event: MouseEvent) => {
+      if (event.target === event.currentTarget) (event.currentTarget as HTMLDialogElement).close();
+    }}>
+      <div class="dialog-head">
+        <h2 id="settings-title">${t.settings}</h2>
+        <button type="button" class="icon-button" aria-label=${t.close} @click=${this.#closeSettings}>${icons.close}</button>
+      </div>
+      <div class="dialog-body">
+        <siegel-devices .media=${this.media} @device-problem=${(event: CustomEvent<{ what: string; problem: MediaProblem }>) => this.#problem(event.detail.what === 'camera' ? t.problemCamera : t.problemMicrophone, event.detail.problem)}></siegel-devices>
+        <div class="field"><span class="label">${t.language}</span><siegel-language></siegel-language></div>
+        <button type="button" class="button narrow-only" @click=${() => {
+          this.#toggleHand();
+          this.#closeSettings();
+        }}>${icons.hand}${room.handRaised ? t.lowerHand : t.raiseHand}</button>
+        <h3>${t.shortcuts}</h3>
+        <dl class="keys">
+          <dt>${ctrl} <kbd>D</kbd></dt><dd>${t.shortcutMute}</dd>
+          <dt>${ctrl} <kbd>E</kbd></dt><dd>${t.shortcutCamera}</dd>
+          <dt>${ctrl} <kbd>${t.keyShift}</kbd> <kbd>H</kbd></dt><dd>${t.shortcutHand}</dd>
+          <dt><kbd>${t.keySpace}</kbd></dt><dd>${t.shortcutTalk}</dd>
+          <dt>${ctrl} <kbd>/</kbd></dt><dd>${t.shortcutList}</dd>
+        </dl>
+      </div>
+    </dialog>`;
+  }
+
+  get #settingsDialog(): HTMLDialogElement | null {
+    return this.renderRoot.querySelector<HTMLDialogElement>('#settings');
+  }
+
+  readonly #openSettings = (): void => {
+    void this.media.refreshDevices();
+    if (!this.#settingsDialog?.open) this.#settingsDialog?.showModal();
+  };
+
+  readonly #closeSettings = (): void => this.#settingsDialog?.close();
+
+  readonly #toggleMicrophone = async (): Promise<void> => {
+    const { media, t } = this;
+    if (media.microphone) {
+      media.setMuted(!media.muted);
+    } else {
+      media.setMuted(false);
+      const problem = await media.openMicrophone();
+      if (problem) return this.#problem(t.problemMicrophone, problem);
+    }
+    this.#toast(media.talking ? t.toastUnmuted : t.toastMuted);
+  };
+
+  readonly #toggleCamera = async (): Promise<void> => {
+    const { media, t } = this;
+    if (media.camera) {
+      media.closeCamera();
+      return this.#toast(t.toastCameraOff);
+    }
+    const problem = await media.openCamera();
+    if (problem) return this.#problem(t.problemCamera, problem);
+    this.#toast(t.toastCameraOn);
+  };
+
+  readonly #toggleShare = async (): Promise<void> => {
+    const { media, t } = this;
+    if (media.screenVideo) {
+      media.stopSharing();
+      return this.#toast(t.toastShareEnded);
+    }
+    const problem = await media.shareScreen();
+    if (problem === 'cancelled') return;
+    if (problem) return this.#problem(t.problemScreen, problem);
+    this.#toast(t.toastSharing);
+  };
+
+  readonly #toggleHand = (): void => this.room.raiseHand(!this.room.handRaised);
+
+  readonly #copyLink = async (): Promise<void> => {
+    const link = this.link();
+    try {
+      await navigator.clipboard.writeText(link);
+      this.linkShown = '';
+      this.#toast(this.t.linkCopied);
+    } catch {
+      this.linkShown = link;
+    }
+  };
+
+  #problem(device: string, problem: MediaProblem): void {
+    this.#toast(`${device}: ${this.t.problem[problem]}`, 'bad');
+  }
+
+  #toast(text: string, tone: 'info' | 'bad' = 'info'): void {
+    this.renderRoot.querySelector<SiegelToasts>('siegel-toasts')?.show(text, tone);
+  }
+
+  // Keyboard: only with Ctrl or Cmd, and Space outside of controls, so that nothing is triggered by typing ------------
+
+  readonly #onKeyDown = (event: KeyboardEvent): void => {
+    if (event.repeat || event.altKey) return;
+    const key = event.key.toLowerCase();
+    if (event.ctrlKey || event.metaKey) {
+      const actions: Record<string, (() => void) | undefined> = event.shiftKey
+        ? { h: this.#toggleHand }
+        : { d: this.#toggleMicrophone, e: this.#toggleCamera, '/': this.#openSettings };
+      const action = Object.hasOwn(actions, key) ? actions[key] : undefined;
+      if (!action) return;
+      event.preventDefault();
+      action();
+      return;
+    }
+    const target = event.composedPath()[0];
+    const inControl = target instanceof Element && target.closest('button, input, select, dialog, a') !== null;
+    if (event.code === 'Space' && !inControl && this.media.microphone && this.media.muted) {
+      event.preventDefault();
+      this.#talkKey = true;
+      this.media.setMuted(false);
+    }
+  };
+
+  readonly #onKeyUp = (event: KeyboardEvent): void => {
+    if (event.code !== 'Space' || !this.#talkKey) return;
+    this.#talkKey = false;
+    this.media.setMuted(true);
+  };
+
+  // What the room tells -----------------------------------------------------------------------------------------------
+
+  #onChange(): void {
+    const { room, t } = this;
+    if (room.phase !== this.#phase) {
+      if (room.phase === 'away') this.#toast(t.toastAway, 'bad');
+      else if (this.#phase === 'away' && room.phase === 'joined') this.#toast(t.toastBack);
+      this.#phase = room.phase;
+    }
+    for (const member of room.members) {
+      const name = member.name || t.someone;
+      if (member.state?.hand && !this.#raised.has(member.id)) this.#toast(t.toastHand(name));
+      if (member.state?.hand) this.#raised.add(member.id);
+      else this.#raised.delete(member.id);
+      // A badge that turns red is said aloud once.
+      const { level, cause } = member.badge;
+      if (level === 'red' && this.#badges.get(member.id) !== cause && cause !== 'other-link')
+        this.#toast(t.badgeTurned(name, t.badge[cause][0] ?? ''), 'bad');
+      this.#badges.set(member.id, level === 'red' ? cause : '');
+    }
+    this.requestUpdate();
+  }
+
+  override updated(): void {
+    const sink = this.media.chosen('audiooutput');
+    for (const element of this.renderRoot.querySelectorAll('audio')) {
+      if (sink !== '' && 'setSinkId' in element && element.sinkId !== sink)
+        void element.setSinkId(sink).catch(() => {});
+      if (element.paused && !element.hasAttribute('data-tried')) {
+        element.setAttribute('data-tried', '');
+        element.play().catch((error: unknown) => {
+          if (error instanceof DOMException && error.name === 'NotAllowedError') this.soundBlocked = true;
+        });
+      }
+    }
+  }
+
+  readonly #playAll = (): void => {
+    this.soundBlocked = false;
+    for (const element of this.renderRoot.querySelectorAll('audio')) void element.play().catch(() => {});
+  };
+
+  #listen(): void {
+    const streams = new Map<string, MediaStream>();
+    for (const member of this.room.members) {
+      const stream = member.streams.get('audio');
+      if (stream && member.connected) streams.set(member.id, stream);
+    }
+    if (this.media.microphoneStream) streams.set('self', this.media.microphoneStream);
+    for (const [id, meter] of this.#meters) {
+      if (streams.get(id) === meter.stream) continue;
+      meter.close();
+      this.#meters.delete(id);
+    }
+    for (const [id, stream] of streams) if (!this.#meters.has(id)) this.#meters.set(id, new LevelMeter(stream));
+    const speaking = new Set<string>();
+    for (const [id, meter] of this.#meters) if (meter.level() > kSpeakingLevel) speaking.add(id);
+    if (speaking.size !== this.speaking.size || [...speaking].some((id) => !this.speaking.has(id)))
+      this.speaking = speaking;
+  }
+
+  /** A phone must not fall asleep in a call. */
+  readonly #stayAwake = async (): Promise<void> => {
+    if (document.visibilityState !== 'visible' || !('wakeLock' in navigator)) return;
+    this.#wakeLock = await navigator.wakeLock.request('screen').catch(() => undefined);
+  };
+}
+define('siegel-call', SiegelCall);

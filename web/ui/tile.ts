@@ -1,0 +1,229 @@
+/** <siegel-tile>: one picture of a call: a person or a screen, with name, microphone state and badge. */
+import { css, html, nothing } from 'lit';
+import { type Badge, initials } from '../local';
+import './badge';
+import { define, SiegelElement } from './element';
+import { icons } from './icons';
+import { sharedStyles } from './styles';
+
+export class SiegelTile extends SiegelElement {
+  static override properties = {
+    name: {},
+    mark: {},
+    member: { reflect: true, attribute: 'data-member' },
+    stream: { attribute: false },
+    own: { type: Boolean, reflect: true },
+    mirrored: { type: Boolean, reflect: true },
+    screen: { type: Boolean, reflect: true },
+    muted: { type: Boolean },
+    hand: { type: Boolean },
+    speaking: { type: Boolean, reflect: true },
+    badge: { attribute: false },
+    status: {},
+  };
+  declare name: string;
+  declare mark: string;
+  declare member: string;
+  /** Picture to show; undefined shows initials. */
+  declare stream: MediaStream | undefined;
+  declare own: boolean;
+  declare mirrored: boolean;
+  declare screen: boolean;
+  declare muted: boolean;
+  declare hand: boolean;
+  declare speaking: boolean;
+  declare badge: Badge | undefined;
+  declare status: string;
+
+  static override styles = [
+    sharedStyles,
+    css`
+      :host {
+        position: relative;
+        display: block;
+        min-width: 0;
+        min-height: 0;
+        overflow: hidden;
+        border-radius: var(--radius-tile);
+        background: var(--tile);
+        color: var(--on-tile);
+        container-type: size;
+        isolation: isolate;
+      }
+      video {
+        position: absolute;
+        inset: 0;
+        width: 100%;
+        height: 100%;
+        object-fit: cover;
+        background: var(--tile);
+      }
+      :host([screen]) video {
+        object-fit: contain;
+        background: #05070a;
+      }
+      :host([mirrored]) video {
+        transform: scaleX(-1);
+      }
+      .face {
+        position: absolute;
+        inset: 0;
+        display: grid;
+        place-items: center;
+        background: radial-gradient(circle at 50% 40%, hsl(var(--hue, 220) 32% 27%), hsl(var(--hue, 220) 34% 15%));
+      }
+      .avatar {
+        display: grid;
+        place-items: center;
+        width: clamp(3rem, 34cqmin, 8.5rem);
+        aspect-ratio: 1;
+        border-radius: 50%;
+        background: hsl(var(--hue, 220) 45% 42%);
+        color: #fff;
+        font-size: clamp(1.1rem, 13cqmin, 3.1rem);
+        font-weight: 620;
+        letter-spacing: 0.01em;
+      }
+      .avatar .icon {
+        width: 55%;
+        height: 55%;
+      }
+      .status {
+        position: absolute;
+        inset-inline: 0;
+        bottom: 3.1rem;
+        text-align: center;
+        font-size: var(--size-s);
+        color: var(--on-tile-2);
+        text-shadow: 0 1px 3px rgb(0 0 0 / 0.6);
+        padding-inline: 0.75rem;
+      }
+      .plate {
+        position: absolute;
+        left: 0.55rem;
+        bottom: 0.55rem;
+        display: flex;
+        align-items: center;
+        gap: 0.4rem;
+        max-width: calc(100% - 1.1rem);
+        padding: 0.3rem 0.6rem;
+        border-radius: 0.6rem;
+        background: rgb(10 14 20 / 0.66);
+        color: #fff;
+        font-size: var(--size-s);
+        font-weight: 560;
+        line-height: 1.25;
+      }
+      .plate .icon {
+        width: 1.05rem;
+        height: 1.05rem;
+      }
+      .plate .off {
+        color: #ff9d97;
+      }
+      .name {
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+      }
+      .markword {
+        opacity: 0.8;
+        font-variant-numeric: tabular-nums;
+        letter-spacing: 0.05em;
+      }
+      .top {
+        position: absolute;
+        top: 0.55rem;
+        right: 0.55rem;
+        left: 0.55rem;
+        display: flex;
+        align-items: start;
+        justify-content: flex-end;
+        gap: 0.4rem;
+        pointer-events: none;
+      }
+      .top > * {
+        pointer-events: auto;
+        min-width: 0;
+      }
+      .hand {
+        display: grid;
+        place-items: center;
+        width: 32px;
+        height: 32px;
+        margin-right: auto;
+        border-radius: 50%;
+        background: #ffd24a;
+        color: #2a1d00;
+      }
+      .hand .icon {
+        width: 1.2rem;
+        height: 1.2rem;
+      }
+      /* A ring that does not rely on colour alone: it is also there or not. */
+      :host::after {
+        content: '';
+        position: absolute;
+        inset: 0;
+        border-radius: inherit;
+        border: 3px solid transparent;
+        pointer-events: none;
+        transition: border-color 150ms;
+      }
+      :host([speaking])::after {
+        border-color: var(--speaking);
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    this.name = '';
+    this.mark = '';
+    this.member = '';
+    this.stream = undefined;
+    this.own = false;
+    this.mirrored = false;
+    this.screen = false;
+    this.muted = false;
+    this.hand = false;
+    this.speaking = false;
+    this.badge = undefined;
+    this.status = '';
+  }
+
+  override updated(): void {
+    let hash = 0;
+    for (const char of this.member || this.name) hash = (hash * 31 + char.charCodeAt(0)) % 360;
+    this.style.setProperty('--hue', String(hash));
+  }
+
+  override render() {
+    const { t } = this;
+    const letters = initials(this.name);
+    return html`
+      ${
+        this.stream
+          ? html`<video autoplay playsinline muted data-member=${this.member} aria-label=${this.name} .srcObject=${this.stream} .muted=${true}></video>`
+          : html`<div class="face"><div class="avatar" aria-hidden="true">${letters || icons.people}</div></div>`
+      }
+      ${this.status ? html`<div class="status">${this.status}</div>` : nothing}
+      <div class="top">
+        ${this.hand ? html`<span class="hand" role="img" aria-label=${t.handRaised} title=${t.handRaised}>${icons.hand}</span>` : nothing}
+        ${
+          this.badge
+            ? html`<siegel-badge .badge=${this.badge} .label=${t.showNumbers(this.name)} ?compact=${this.badge.level === 'green'}></siegel-badge>`
+            : nothing
+        }
+      </div>
+      <div class="plate">
+        ${this.muted && !this.screen ? html`<span class="off" role="img" aria-label=${t.isMuted} title=${t.isMuted}>${icons.microphoneOff}</span>` : nothing}
+        ${this.screen ? icons.screen : nothing}
+        <span class="name">${this.name}</span>
+        ${this.mark ? html`<span class="markword">${this.mark}</span>` : nothing}
+        ${this.speaking ? html`<span class="visually-hidden">${t.isSpeaking}</span>` : nothing}
+      </div>
+    `;
+  }
+}
+define('siegel-tile', SiegelTile);
