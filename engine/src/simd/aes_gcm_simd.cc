@@ -41,6 +41,14 @@ using v128::store;
 using v128::Vec;
 using Schedule = AesGcm::Schedule;
 
+// Which code makes long key streams. Both are always compiled in; see docs/crypto-kernels.md for the figures. A relaxed
+// lookup is one instruction, which favours lookups; an exact one is two, which favours bit slices.
+#if defined(__wasm_relaxed_simd__)
+constexpr bool kBitSlices = false;
+#else
+constexpr bool kBitSlices = true;
+#endif
+
 constexpr std::size_t kBlock = 16;
 
 std::size_t blocksOf(std::size_t bytes) { return (bytes + kBlock - 1) / kBlock; }
@@ -257,7 +265,7 @@ SIEGEL_VECTOR_TARGET void wipe(Stream& stream) {
 SIEGEL_VECTOR void nextBatch(const Tables& t, const Start& start, const Schedule& s, int rounds, std::size_t blocks,
                              Stream& stream) {
   const Vec* columns = &stream.columns.four[stream.quarter];
-  if (blocks > 4 && stream.quarter % 2 == 0) {
+  if (kBitSlices && blocks > 4 && stream.quarter % 2 == 0) {
     keyStream8(s, rounds, stream.run, columns, stream.batch);
     stream.count = 8;
   } else {
