@@ -37,6 +37,8 @@ export interface Person {
   readonly requests: { url: string; body: string | null }[];
   /** Reads the counts of all streams of live connections now; a capture must hold at least the largest ever read. */
   count(): Promise<OutboundCount[]>;
+  /** Time, in the capture's own clock, of the last packet that was written down so far. */
+  mark(): number;
   /** Closes the browser and returns what it sent. Call once. */
   finish(): Promise<Capture>;
 }
@@ -115,6 +117,7 @@ export async function launchPerson(kind: BrowserKind, options: LaunchPersonOptio
     console: lines,
     requests,
     count,
+    mark: () => readDump(log).reduce((latest, { outbound, at }) => (outbound ? Math.max(latest, at) : latest), 0),
     async finish() {
       await browser.close();
       const packets = readDump(log);

@@ -46,6 +46,8 @@ export interface Probe {
   /** performance.now() at which a selector (open shadow roots included) first matched; see `watch`. */
   firstSeen: Record<string, number>;
   watch(name: string, selector: string): void;
+  /** Notes in `firstSeen.frames` when the first packet of any stream arrived. */
+  watchFrames(): void;
   /** Pictures a video element has presented since first asked. */
   presented(video: HTMLVideoElement): number;
   /** Set by a test: may change a message on its way to the worker. */
@@ -200,6 +202,14 @@ export function installProbe(): void {
       const timer = setInterval(() => {
         if (find(document, selector) === null) return;
         firstSeen[name] = performance.now();
+        clearInterval(timer);
+      }, 20);
+    },
+    watchFrames() {
+      const timer = setInterval(async () => {
+        const arrived = (await globalThis.siegelProbe.inbound()).some(({ packets }) => packets > 0);
+        if (!arrived || firstSeen.frames !== undefined) return;
+        firstSeen.frames = performance.now();
         clearInterval(timer);
       }, 20);
     },

@@ -33,10 +33,10 @@ export function parseDumpLine(line: string): CapturedPacket | null {
   };
 }
 
-/** All packets of a log text. A last line without its end is an error: the capture would be incomplete. */
+/** All packets of a log text. A last line without its end is still being written and is left out. */
 export function parseDump(text: string): CapturedPacket[] {
   const packets: CapturedPacket[] = [];
-  for (const line of text.split('\n')) {
+  for (const line of text.split('\n').slice(0, -1)) {
     const packet = parseDumpLine(line);
     if (packet !== null) packets.push(packet);
   }
