@@ -9,6 +9,7 @@ export const kMaxName = 40;
 export function cleanName(text: string): string {
   const plain = text
     .slice(0, 1000)
+    .replaceAll('\ufeff', '') // blank to \s, and zero-width
     .normalize('NFC')
     .replace(/\s+/gu, ' ')
     .replace(/[\p{C}\u115f\u1160\u2800\u3164\uffa0]/gu, '')

@@ -302,10 +302,16 @@ export class SiegelCall extends SiegelElement {
         .brand span {
           display: none;
         }
-        .control,
-        .control .disc {
+        .control {
           min-width: 0;
-          width: 54px;
+          width: 58px;
+        }
+        .control .disc {
+          width: 52px;
+        }
+        .invite {
+          width: 44px;
+          padding: 0;
         }
       }
       @media (max-height: 30rem) {
@@ -403,7 +409,7 @@ export class SiegelCall extends SiegelElement {
         }}></siegel-badge>
         <span class="count" aria-label=${t.people(members.length + 1)} title=${t.people(members.length + 1)}>${icons.people}${members.length + 1}</span>
         <span class="space"></span>
-        <button type="button" class="button" @click=${this.#copyLink}>${icons.link}<span class="wide-only">${t.copyLink}</span><span class="narrow-only">${t.invite}</span></button>
+        <button type="button" class="button invite" aria-label=${t.copyLink} title=${t.copyLink} @click=${this.#copyLink}>${icons.link}<span class="wide-only">${t.invite}</span></button>
       </header>
       <div class="banners" role="status">
         ${room.phase === 'away' ? html`<div class="banner" data-banner="away">${t.away}</div>` : nothing}

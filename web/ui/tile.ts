@@ -196,6 +196,9 @@ export class SiegelTile extends SiegelElement {
     let hash = 0;
     for (const char of this.member || this.name) hash = (hash * 31 + char.charCodeAt(0)) % 360;
     this.style.setProperty('--hue', String(hash));
+    // Browsers do not always start an element whose stream began without data.
+    const video = this.renderRoot.querySelector('video');
+    if (video?.paused) void video.play().catch(() => {});
   }
 
   override render() {

@@ -101,7 +101,7 @@ export const en = {
   youShare: 'You are sharing your screen.',
   leave: 'Leave call',
   leaveShort: 'Leave',
-  more: 'Settings',
+  more: 'More',
   settings: 'Settings',
   raiseHand: 'Raise hand',
   lowerHand: 'Lower hand',
