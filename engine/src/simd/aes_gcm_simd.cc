@@ -292,6 +292,23 @@ SIEGEL_VECTOR_TARGET void startStream(const Schedule& s, int rounds, const std::
   nextBatch(t, start, s, rounds, blocks, stream);
 }
 
+// 16 bytes that are wiped when they go out of scope, without a call.
+struct SecretBlock {
+  alignas(16) std::uint8_t bytes[kBlock];
+  SecretBlock() = default;
+  SecretBlock(const SecretBlock&) = delete;
+  SecretBlock& operator=(const SecretBlock&) = delete;
+  ~SecretBlock() {
+    std::memset(bytes, 0, sizeof bytes);
+    __asm__ volatile("" : : "r"(bytes) : "memory");
+  }
+};
+
+SIEGEL_VECTOR_TARGET bool equalBlocks(const std::uint8_t* a, const std::uint8_t* b) {
+  const Vec difference = load(a) ^ load(b);
+  return (v128::low64(difference) | v128::high64(difference)) == 0;
+}
+
 // Takes the first block off a stream just started.
 SIEGEL_VECTOR_TARGET void takeFirst(Stream& stream, std::uint8_t* block) {
   store(block, stream.batch[0]);
@@ -374,7 +391,8 @@ SIEGEL_VECTOR void hashQuarter(Vec nibble, const std::uint8_t (*table)[16], Vec 
 }
 
 // (y + block 0) * H^n + block 1 * H^(n-1) + ... for n = 1..8 blocks.
-SIEGEL_VECTOR_TARGET Vec hashBlocks(const Tables& t, const Schedule& s, Vec y, const std::uint8_t* p, int blocks) {
+// Inlined on purpose: as a function of its own, V8 12 moves the last turn of each loop above out of it and spills.
+SIEGEL_VECTOR Vec hashBlocks(const Tables& t, const Schedule& s, Vec y, const std::uint8_t* p, int blocks) {
   const Vec nibble = at(t.nibble);
   Wide sum = {v128::zero(), v128::zero()};
   for (int first = 12; first >= 0; first -= 4) hashQuarter(nibble, &s.tables[blocks - 1][first], y, p, blocks, sum);
@@ -385,27 +403,21 @@ SIEGEL_VECTOR_TARGET Vec hashBlocks(const Tables& t, const Schedule& s, Vec y, c
   return sum.low ^ first ^ v128::shiftUpOne(v128::zero(), second);
 }
 
-// element * x.
-SIEGEL_VECTOR Vec timesX(const Tables& t, Vec v) {
-  // Bytes are shifted right by one; the bit that falls out of byte i enters byte i + 1 at the top, and the one that
-  // falls out of byte 15 comes back as x^128 = 1 + x + x^2 + x^7.
-  const Vec lowBits = v & v128::splat8(0x01);
+// element * x. Bytes are shifted right by one; the bit that falls out of byte i enters byte i + 1 at the top, and the
+// one that falls out of byte 15 comes back as x^128 = 1 + x + x^2 + x^7, the bits 0xE1 of byte 0.
+SIEGEL_VECTOR Vec timesX(Vec v) {
   const Vec shifted = v128::shiftRight<1>(v) & v128::splat8(0x7F);
-  const Vec carried = v128::shiftLeft<7>(lowBits);
-  const Vec out = v128::shiftUpOne(carried, v128::zero());  // lane 0: the bit that left the block, as 0x80
-  // 0x80 >> 0 ^ >> 1 ^ >> 2 ^ >> 7 = 0xE1.
-  const Vec nibble = at(t.nibble);
-  (void)nibble;
-  const Vec bit = v128::shiftRight<1>(out) ^ v128::shiftRight<1>(v128::shiftRight<1>(out));
-  const Vec last = v128::shiftRight<4>(v128::shiftRight<1>(v128::shiftRight<1>(v128::shiftRight<1>(out))));
-  return shifted ^ v128::shiftUpOne(v128::zero(), carried) ^ out ^ bit ^ last;
+  const Vec carried = v128::shiftLeft<7>(v & v128::splat8(0x01));
+  const Vec out = v128::shiftUpOne(carried, v128::zero());  // lane 0: 0x80 where a bit left the block
+  const Vec folded = out ^ v128::shiftRight<1>(out) ^ v128::shiftRight<2>(out) ^ v128::shiftRight<7>(out);
+  return shifted ^ v128::shiftUpOne(v128::zero(), carried) ^ folded;
 }
 
 SIEGEL_VECTOR void buildTable(const Tables& t, std::uint8_t (*table)[16], Vec power) {
   // Bit 7 - d of a byte has weight x^d: power * x^d for d = 0..7.
   Vec multiple[8];
   multiple[0] = power;
-  for (int d = 1; d < 8; ++d) multiple[d] = timesX(t, multiple[d - 1]);
+  for (int d = 1; d < 8; ++d) multiple[d] = timesX(multiple[d - 1]);
   for (int j = 0; j < 16; ++j) {
     const Vec lane = v128::splat8(static_cast<std::uint8_t>(j));
     Vec low = v128::zero();
@@ -513,7 +525,7 @@ SIEGEL_VECTOR_TARGET void expandKey(Schedule& s, std::span<const std::uint8_t> k
     }
     store(s.roundKeys[r], k);
   }
-  for (std::size_t r = 3; r <= static_cast<std::size_t>(rounds); ++r) {
+  for (std::size_t r = 3; kBitSlices && r <= static_cast<std::size_t>(rounds); ++r) {
     const bool last = r == static_cast<std::size_t>(rounds);
     const Vec k = lookup(load(w + 4 * r) ^ affineConstant, at(last ? t.beforeShiftRows : t.naturalToRows));
     for (std::size_t b = 0; b < 8; ++b) store(s.bitKeys[r - 3][b], v128::equal8(k & at(t.bit[b]), at(t.bit[b])));
@@ -571,10 +583,10 @@ void AesGcm::seal(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<s
   needPowers(message.blocks);
   Stream stream;
   startStream(schedule_, rounds_, nonce.data(), 1, 1 + blocksOf(text.size()), stream);
-  SecretBytes<kBlock> mask;
-  takeFirst(stream, mask.span().data());
+  SecretBlock mask;
+  takeFirst(stream, mask.bytes);
   xorStream(schedule_, rounds_, stream, text.data(), text.size());
-  computeTag(schedule_, message, mask.span().data(), tag.data());
+  computeTag(schedule_, message, mask.bytes, tag.data());
   wipe(stream);
 }
 
@@ -584,12 +596,12 @@ bool AesGcm::verify(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span
   needPowers(message.blocks);
   Stream stream;
   startStream(schedule_, rounds_, nonce.data(), 1, 1, stream);
-  SecretBytes<kBlock> mask;
-  takeFirst(stream, mask.span().data());
-  SecretBytes<kGcmTagSize> expected;
-  computeTag(schedule_, message, mask.span().data(), expected.span().data());
+  SecretBlock mask;
+  takeFirst(stream, mask.bytes);
+  SecretBlock expected;
+  computeTag(schedule_, message, mask.bytes, expected.bytes);
   wipe(stream);
-  return equal(expected.span(), tag);
+  return equalBlocks(expected.bytes, tag.data());
 }
 
 Error AesGcm::open(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<std::uint8_t> text, GcmTagView tag) {
@@ -597,11 +609,11 @@ Error AesGcm::open(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<
   needPowers(message.blocks);
   Stream stream;
   startStream(schedule_, rounds_, nonce.data(), 1, 1 + blocksOf(text.size()), stream);
-  SecretBytes<kBlock> mask;
-  takeFirst(stream, mask.span().data());
-  SecretBytes<kGcmTagSize> expected;
-  computeTag(schedule_, message, mask.span().data(), expected.span().data());
-  const bool valid = equal(expected.span(), tag);
+  SecretBlock mask;
+  takeFirst(stream, mask.bytes);
+  SecretBlock expected;
+  computeTag(schedule_, message, mask.bytes, expected.bytes);
+  const bool valid = equalBlocks(expected.bytes, tag.data());
   if (valid) {
     xorStream(schedule_, rounds_, stream, text.data(), text.size());
   }
