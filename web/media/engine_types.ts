@@ -41,6 +41,8 @@ export const ResultField = {
   textSize: 11,
   /** Split path only: ticket to hand to the finish call. */
   ticket: 12,
+  /** 1: a silent frame of the SFU that the policy let through; not end-to-end encrypted media, not to be counted as such. */
+  injected: 13,
 } as const;
 
 /** Control plane of one sender. `handle` goes into the raw calls. Wiped by `delete()`. */
@@ -75,9 +77,12 @@ export interface EngineModule {
   readonly HEAPU8: Uint8Array;
   readonly HEAPU32: Uint32Array;
   /** `ringSize` 1..256, `ratchetWindow` 0..16 (ignored by SFrame). */
-  readonly Sealer: new (format: number, ringSize: number) => Sealer;
+  readonly Sealer: new (
+    format: number,
+    ringSize: number,
+  ) => Sealer;
   readonly Opener: new (format: number, ringSize: number, ratchetWindow: number) => Opener;
-  /** Names of the error enum in order, for the equality test: ["kNone", "kMissingKey", …]. */
+  /** Names of the error enum in order, joined by commas, for the equality test: "kNone,kMissingKey,…". */
   errorNames(): string;
   /** "simd-relaxed" | "simd". */
   variant(): string;
@@ -96,9 +101,20 @@ export interface EngineModule {
    * the area again, and calls finish. Several tickets may be in flight; each seal ticket has used up its IV for good. A replay
    * window moves only in open_finish, and only with `verified`.
    */
-  _siegel_seal_begin(sealer: number, length: number, codec: number, type: number, ssrc: number, timestamp: number): number;
+  _siegel_seal_begin(
+    sealer: number,
+    length: number,
+    codec: number,
+    type: number,
+    ssrc: number,
+    timestamp: number,
+  ): number;
   _siegel_seal_finish(sealer: number, ticket: number, length: number): number;
+  /** Ends a ticket whose frame will not be sent. */
+  _siegel_seal_cancel(sealer: number, ticket: number): void;
   _siegel_open_begin(opener: number, length: number, codec: number, type: number): number;
+  /** `length` is that of the plaintext frame. Returns 0 or minus an Error number. */
   _siegel_open_finish(opener: number, ticket: number, length: number, verified: number): number;
-  /** AES-GCM alone for calibration, benchmarks and differential tests (test builds only have it with an IV argument). */
+  /** Overwrites the frame area. Before the worker ends. */
+  _siegel_wipe(): void;
 }

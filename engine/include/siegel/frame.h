@@ -17,12 +17,28 @@ enum class Derivation : std::uint8_t {
   kRaw = 2,     // the AES key itself (16, 24 or 32 bytes): Jitsi's externally managed key; cannot be ratcheted
 };
 
-// What the browser tells about an encoded frame. `ssrc` and `timestamp` come from its metadata.
+// What the browser tells about an encoded frame. `ssrc` and `timestamp` come from its metadata; only sealing uses them.
 struct FrameInfo {
   Codec codec = Codec::kUnknown;
   FrameType type = FrameType::kOther;
   std::uint32_t ssrc = 0;
   std::uint32_t timestamp = 0;
+};
+
+// Room that a caller keeps around a frame in its buffer, so that everything happens in place: in front for SFrame's
+// header and for start codes that grow, behind for tag, trailer and (H.264, H.265) escape bytes.
+inline constexpr std::size_t kHeadroom = 64;
+constexpr std::size_t tailroom(std::size_t frameSize) { return 64 + (frameSize + 64) / 2; }
+
+// Where the result lies in the caller's buffer, and what the engine measured about it.
+struct FrameResult {
+  std::size_t offset = 0;
+  std::size_t size = 0;
+  std::size_t clear = 0;         // authenticated clear bytes at `offset`
+  std::uint32_t keyIndex = 0;    // low 32 bits of the KID for SFrame
+  std::uint32_t ivSsrc = 0;      // SSRC inside the IV; 0 for SFrame
+  std::uint32_t generation = 0;  // ratchet steps since the key was set
+  bool injected = false;         // a silent frame of the SFU, let through by policy: never end-to-end encrypted media
 };
 
 }  // namespace siegel
