@@ -1,5 +1,6 @@
 /** <siegel-call>: the call itself: tiles, controls, badges, messages. Draws what LocalRoom measures and says. */
 import { css, html, nothing } from 'lit';
+import { live } from 'lit/directives/live.js';
 import { repeat } from 'lit/directives/repeat.js';
 import type { LocalMedia, LocalRoom, MediaProblem, Member } from '../local';
 import type { EngineInfo } from '../media/types';
@@ -456,7 +457,7 @@ export class SiegelCall extends SiegelElement {
             (['audio', 'screen-audio'] as const).map((lane) => {
               const stream = member.streams.get(lane);
               return stream
-                ? html`<audio autoplay data-member=${member.id} data-lane=${lane} .srcObject=${stream}></audio>`
+                ? html`<audio autoplay data-member=${member.id} data-lane=${lane} .srcObject=${live(stream)}></audio>`
                 : nothing;
             }),
         )}

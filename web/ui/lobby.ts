@@ -1,5 +1,6 @@
 /** <siegel-lobby>: see and hear oneself, choose devices and a name, then join. Nothing is sent or asked before a click. */
 import { css, html, nothing } from 'lit';
+import { live } from 'lit/directives/live.js';
 import { kMaxName, type LocalMedia, type MediaProblem } from '../local';
 import { define, SiegelElement } from './element';
 import { icons } from './icons';
@@ -201,7 +202,7 @@ export class SiegelLobby extends SiegelElement {
         <div class="preview">
           ${
             media.cameraStream
-              ? html`<video autoplay playsinline muted aria-label=${t.preview} .srcObject=${media.cameraStream} .muted=${true}></video>`
+              ? html`<video autoplay playsinline muted aria-label=${t.preview} .srcObject=${live(media.cameraStream)} .muted=${true}></video>`
               : html`<div class="ask">
                   ${
                     this.asked

@@ -1,5 +1,6 @@
 /** <siegel-tile>: one picture of a call: a person or a screen, with name, microphone state and badge. */
 import { css, html, nothing } from 'lit';
+import { live } from 'lit/directives/live.js';
 import { type Badge, initials } from '../local';
 import './badge';
 import { define, SiegelElement } from './element';
@@ -196,7 +197,8 @@ export class SiegelTile extends SiegelElement {
     let hash = 0;
     for (const char of this.member || this.name) hash = (hash * 31 + char.charCodeAt(0)) % 360;
     this.style.setProperty('--hue', String(hash));
-    // Browsers do not always start an element whose stream began without data.
+    // Browsers do not always start an element whose stream began without data. (`live` in the template: lit sets objects
+    // again with every render, and a stream that is set again starts from nothing.)
     const video = this.renderRoot.querySelector('video');
     if (video?.paused) void video.play().catch(() => {});
   }
@@ -207,7 +209,7 @@ export class SiegelTile extends SiegelElement {
     return html`
       ${
         this.stream
-          ? html`<video autoplay playsinline muted data-member=${this.member} aria-label=${this.name} .srcObject=${this.stream} .muted=${true}></video>`
+          ? html`<video autoplay playsinline muted data-member=${this.member} aria-label=${this.name} .srcObject=${live(this.stream)} .muted=${true}></video>`
           : html`<div class="face"><div class="avatar" aria-hidden="true">${letters || icons.people}</div></div>`
       }
       ${this.status ? html`<div class="status">${this.status}</div>` : nothing}
