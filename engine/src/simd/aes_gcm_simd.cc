@@ -253,26 +253,28 @@ struct Stream {
 };
 
 // Key stream is as good as plaintext to who has the ciphertext; it does not stay on the stack.
-SIEGEL_VECTOR_TARGET void wipe(Stream& stream) {
-  for (Vec& v : stream.batch) v = v128::zero();
-  for (Vec& v : stream.columns.four) v = v128::zero();
-  stream.run = {v128::zero(), v128::zero(), v128::zero()};
+SIEGEL_VECTOR void wipe(Stream& stream) {
+  const Vec nothing = v128::opaqueZero();
+  for (Vec& v : stream.batch) v = nothing;
+  for (Vec& v : stream.columns.four) v = nothing;
+  stream.run = {nothing, nothing, nothing};
   __asm__ volatile("" : : "r"(&stream) : "memory");  // the stores above are seen to be needed
 }
 
-// Makes the next batch: large enough for `blocks`, if possible. The permuting code makes four blocks in about half the
-// time that the bit-sliced code takes for eight.
+// Makes the next batch: large enough for `blocks`, if possible.
 SIEGEL_VECTOR void nextBatch(const Tables& t, const Start& start, const Schedule& s, int rounds, std::size_t blocks,
                              Stream& stream) {
   const Vec* columns = &stream.columns.four[stream.quarter];
-  if (kBitSlices && blocks > 4 && stream.quarter % 2 == 0) {
+  stream.count = blocks > 4 && stream.quarter % 2 == 0 ? 8 : 4;
+  if (kBitSlices && stream.count == 8) {
     keyStream8(s, rounds, stream.run, columns, stream.batch);
-    stream.count = 8;
   } else {
-    Vec x[4];
-    keyStream4(t, start, s, rounds, stream.run, *columns, x);
-    for (std::size_t n = 0; n < 4; ++n) stream.batch[n] = x[n];
-    stream.count = 4;
+#pragma clang loop unroll(disable)
+    for (std::size_t done = 0; done < stream.count; done += 4) {
+      Vec x[4];
+      keyStream4(t, start, s, rounds, stream.run, columns[done / 4], x);
+      for (std::size_t n = 0; n < 4; ++n) stream.batch[done + n] = x[n];
+    }
   }
   stream.used = 0;
   stream.quarter += stream.count / 4;
@@ -280,8 +282,9 @@ SIEGEL_VECTOR void nextBatch(const Tables& t, const Start& start, const Schedule
 }
 
 // Starts at `counter` and makes the first batch.
-SIEGEL_VECTOR_TARGET void startStream(const Schedule& s, int rounds, const std::uint8_t* prefix, std::uint32_t counter,
-                                      std::size_t blocks, Stream& stream) {
+SIEGEL_VECTOR_TARGET __attribute__((noinline)) void startStream(const Schedule& s, int rounds,
+                                                                const std::uint8_t* prefix, std::uint32_t counter,
+                                                                std::size_t blocks, Stream& stream) {
   const Tables& t = *v128::opaque(&tables::kTables);
   const Start& start = startFor(t, rounds);
   std::memcpy(stream.prefix, prefix, sizeof stream.prefix);
@@ -315,26 +318,34 @@ SIEGEL_VECTOR_TARGET void takeFirst(Stream& stream, std::uint8_t* block) {
   stream.used = 1;
 }
 
-// XORs the key stream over the text. (One call a stream: what is left of a last block is not kept.)
-SIEGEL_VECTOR_TARGET void xorStream(const Schedule& s, int rounds, Stream& stream, std::uint8_t* text,
-                                    std::size_t size) {
+struct Text {
+  std::uint8_t* at;
+  std::size_t size;
+};
+
+// XORs the batch at hand over the text and returns what of the text is left.
+SIEGEL_VECTOR Text useBatch(Stream& stream, Text text) {
+  // Blocks behind the wrap of the counter's lowest byte are not valid: they lack the carry.
+  const std::uint32_t first = stream.counter - static_cast<std::uint32_t>(stream.count);
+  const std::size_t valid = std::min<std::size_t>(stream.count, 256 - (first & 0xFF));
+  const std::size_t whole = std::min(valid - stream.used, text.size / kBlock);
+  const Vec* batch = stream.batch + stream.used;
+  for (std::size_t n = 0; n < whole; ++n) store(text.at + kBlock * n, batch[n] ^ load(text.at + kBlock * n));
+  text.at += kBlock * whole;
+  text.size -= kBlock * whole;
+  if (text.size > 0 && stream.used + whole < valid) {
+    storePartial(text.at, text.size, batch[whole] ^ loadPartial(text.at, text.size));
+    text.size = 0;
+  }
+  stream.counter = first + static_cast<std::uint32_t>(valid);
+  return text;
+}
+
+// All that does not fit the first batch.
+SIEGEL_VECTOR_TARGET __attribute__((noinline)) void xorRest(const Schedule& s, int rounds, Stream& stream, Text text) {
   const Tables& t = *v128::opaque(&tables::kTables);
   const Start& start = startFor(t, rounds);
-  for (;;) {
-    // Blocks behind the wrap of the counter's lowest byte are not valid: they lack the carry.
-    const std::uint32_t first = stream.counter - static_cast<std::uint32_t>(stream.count);
-    const std::size_t valid = std::min<std::size_t>(stream.count, 256 - (first & 0xFF));
-    const std::size_t whole = std::min(valid - stream.used, size / kBlock);
-    const Vec* batch = stream.batch + stream.used;
-    for (std::size_t n = 0; n < whole; ++n) store(text + kBlock * n, batch[n] ^ load(text + kBlock * n));
-    text += kBlock * whole;
-    size -= kBlock * whole;
-    if (size == 0) return;
-    if (stream.used + whole < valid) {
-      storePartial(text, size, batch[whole] ^ loadPartial(text, size));
-      return;
-    }
-    stream.counter = first + static_cast<std::uint32_t>(valid);
+  while (text.size > 0) {
     if ((stream.counter & 0xFF) == 0) {
       stream.run = startRun(t, start, s, counterBlock(stream.prefix, stream.counter));
       stream.quarter = 4;
@@ -343,8 +354,15 @@ SIEGEL_VECTOR_TARGET void xorStream(const Schedule& s, int rounds, Stream& strea
       stream.columns = firstRound(t, s, stream.run, static_cast<std::uint8_t>(stream.counter));
       stream.quarter = 0;
     }
-    nextBatch(t, start, s, rounds, blocksOf(size), stream);
+    nextBatch(t, start, s, rounds, blocksOf(text.size), stream);
+    text = useBatch(stream, text);
   }
+}
+
+// XORs the key stream over the text. (One call a stream: what is left of a last block is not kept.)
+SIEGEL_VECTOR void xorStream(const Schedule& s, int rounds, Stream& stream, std::span<std::uint8_t> text) {
+  const Text rest = useBatch(stream, {text.data(), text.size()});
+  if (rest.size > 0) xorRest(s, rounds, stream, rest);
 }
 
 // ---- GHASH ----------------------------------------------------------------------------------------------------------
@@ -468,7 +486,8 @@ SIEGEL_VECTOR Vec messageBlock(const Message& m, std::size_t index) {
 }
 
 // REQUIRES: the powers 1..min(8, blocks) have tables.
-SIEGEL_VECTOR_TARGET void computeTag(const Schedule& s, const Message& m, const std::uint8_t* mask, std::uint8_t* tag) {
+SIEGEL_VECTOR_TARGET __attribute__((noinline)) void computeTag(const Schedule& s, const Message& m,
+                                                               const std::uint8_t* mask, std::uint8_t* tag) {
   const Tables& t = *v128::opaque(&tables::kTables);
   Vec y = v128::zero();
   std::size_t index = 0;
@@ -567,31 +586,32 @@ void AesGcm::needPowers(std::size_t blocks) {
   powers_ = wanted;
 }
 
-void AesGcm::ctr(std::span<const std::uint8_t, 16> counterBlock, std::span<std::uint8_t> text) {
+SIEGEL_VECTOR_TARGET void AesGcm::ctr(std::span<const std::uint8_t, 16> counterBlock, std::span<std::uint8_t> text) {
   if (text.empty()) return;
   Stream stream;
   startStream(schedule_, rounds_, counterBlock.data(), __builtin_bswap32(load32(counterBlock.data() + 12)),
               blocksOf(text.size()), stream);
-  xorStream(schedule_, rounds_, stream, text.data(), text.size());
+  xorStream(schedule_, rounds_, stream, text);
   wipe(stream);
 }
 
 // The block of counter 1 hides the tag; the text begins with counter 2. One stream serves both.
 
-void AesGcm::seal(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<std::uint8_t> text, GcmTag tag) {
+SIEGEL_VECTOR_TARGET void AesGcm::seal(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<std::uint8_t> text,
+                                       GcmTag tag) {
   const Message message = makeMessage(aad, text);
   needPowers(message.blocks);
   Stream stream;
   startStream(schedule_, rounds_, nonce.data(), 1, 1 + blocksOf(text.size()), stream);
   SecretBlock mask;
   takeFirst(stream, mask.bytes);
-  xorStream(schedule_, rounds_, stream, text.data(), text.size());
+  xorStream(schedule_, rounds_, stream, text);
   computeTag(schedule_, message, mask.bytes, tag.data());
   wipe(stream);
 }
 
-bool AesGcm::verify(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<const std::uint8_t> text,
-                    GcmTagView tag) {
+SIEGEL_VECTOR_TARGET bool AesGcm::verify(GcmNonce nonce, std::span<const std::uint8_t> aad,
+                                         std::span<const std::uint8_t> text, GcmTagView tag) {
   const Message message = makeMessage(aad, text);
   needPowers(message.blocks);
   Stream stream;
@@ -604,7 +624,8 @@ bool AesGcm::verify(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span
   return equalBlocks(expected.bytes, tag.data());
 }
 
-Error AesGcm::open(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<std::uint8_t> text, GcmTagView tag) {
+SIEGEL_VECTOR_TARGET Error AesGcm::open(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<std::uint8_t> text,
+                                        GcmTagView tag) {
   const Message message = makeMessage(aad, text);
   needPowers(message.blocks);
   Stream stream;
@@ -615,7 +636,7 @@ Error AesGcm::open(GcmNonce nonce, std::span<const std::uint8_t> aad, std::span<
   computeTag(schedule_, message, mask.bytes, expected.bytes);
   const bool valid = equalBlocks(expected.bytes, tag.data());
   if (valid) {
-    xorStream(schedule_, rounds_, stream, text.data(), text.size());
+    xorStream(schedule_, rounds_, stream, text);
   }
   wipe(stream);
   return valid ? Error::kNone : Error::kAuthentication;

@@ -125,4 +125,10 @@ inline const T* opaque(const T* p) {
   return p;
 }
 
+// Zero, but the optimiser cannot know: stores of it stay stores (rather than a call of memset).
+SIEGEL_VECTOR Vec opaqueZero() {
+  alignas(16) static constexpr std::uint8_t kZeros[16] = {};
+  return load(opaque(&kZeros[0]));
+}
+
 }  // namespace siegel::v128
