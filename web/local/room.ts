@@ -316,15 +316,14 @@ export class LocalRoom extends Emitter<RoomEvents> {
       this.#setPhase('joined');
       for (const id of members) this.#meet(session, id);
       if (how !== 'first') {
-        for (const peer of session.peers.values()) peer.greet();
-        session.keys.resync();
-        this.#sendState(true);
+        for (const peer of session.peers.values()) this.#repeat(session, peer);
         this.#forgetVanished(session, new Set(members));
       }
     });
     signalling.on('joined', (id) => {
       // After a restart of the server: somebody whom we know comes back to it.
-      if (session.peers.has(id)) session.peers.get(id)?.greet();
+      const known = session.peers.get(id);
+      if (known) this.#repeat(session, known);
       else this.#meet(session, id);
     });
     signalling.on('left', (id) => this.#part(session, id));
@@ -357,6 +356,14 @@ export class LocalRoom extends Emitter<RoomEvents> {
       peer.close();
     }
     this.#options.cipher.removeParticipant(session.me);
+  }
+
+  /** Signalling was away on one side: says again what may have been lost. */
+  #repeat(session: Session, peer: Peer): void {
+    peer.greet();
+    if (peer.handshake !== 'confirmed') return;
+    peer.send({ kind: 'state', data: this.#state() });
+    session.keys.resync();
   }
 
   /** The server put us out while we were away: the others have forgotten us, so come back as someone new. */
@@ -469,6 +476,7 @@ export class LocalRoom extends Emitter<RoomEvents> {
   }
 
   #giveTracks(peer: Peer): void {
+    if (this.#engine !== 'running') return;
     const { media } = this.#options;
     const tracks: Record<Lane, MediaStreamTrack | undefined> = {
       audio: media.microphone,
@@ -497,13 +505,12 @@ export class LocalRoom extends Emitter<RoomEvents> {
     };
   }
 
-  #sendState(always = false): void {
+  #sendState(): void {
     const { version: _, ...content } = this.#state();
     const text = JSON.stringify(content);
-    if (text !== this.#sentState) {
-      this.#sentState = text;
-      this.#stateVersion++;
-    } else if (!always) return;
+    if (text === this.#sentState) return;
+    this.#sentState = text;
+    this.#stateVersion++;
     for (const peer of this.#session?.peers.values() ?? []) peer.send({ kind: 'state', data: this.#state() });
     this.#changed();
   }
