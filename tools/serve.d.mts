@@ -22,3 +22,8 @@ export function startServer(options?: {
   key?: Buffer;
   rooms?: RoomLimits;
 }): Promise<RunningServer>;
+/** The handler of the static files alone; `extraHeaders` go out with every answer. */
+export function staticFiles(
+  root: string,
+  extraHeaders?: Record<string, string>,
+): (request: import('node:http').IncomingMessage, response: import('node:http').ServerResponse) => Promise<void>;
