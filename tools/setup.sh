@@ -37,7 +37,7 @@ if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
 fi
 
 if [ "$WHAT" = test ]; then
-  apt_install libgtest-dev libgmock-dev libbenchmark-dev libssl-dev clang-19 clang-tidy-19 clang-format-19 \
+  apt_install libgtest-dev libgmock-dev libbenchmark-dev libssl-dev nlohmann-json3-dev clang-19 clang-tidy-19 clang-format-19 \
     libclang-rt-19-dev chromium firefox-esr pulseaudio xvfb tcpdump
 fi
 say "set-up complete"
