@@ -13,6 +13,5 @@ export { type DeviceChoice, type DeviceKind, LocalMedia, type MediaProblem } fro
 export type { MemberState, ServerError } from './messages';
 export { cleanName, initials, kMaxName } from './names';
 export { type Lane, Peer } from './peer';
-export { missingFeature } from './preflight';
 export { LocalRoom, type Member, type RoomEvents, type RoomFailure, type RoomOptions, type RoomPhase } from './room';
 export { Signalling } from './signalling';

@@ -4,7 +4,8 @@
  */
 import { css, html, nothing } from 'lit';
 import type { Invitation, LinkProblem } from '../keys';
-import { ClientId, LocalMedia, LocalRoom, missingFeature, type RoomFailure } from '../local';
+import { ClientId, LocalMedia, LocalRoom, type RoomFailure } from '../local';
+import { missingFeature } from '../media/features';
 import type { EngineInfo, MediaCipherApi } from '../media/types';
 import './call';
 import { define, SiegelElement } from './element';
