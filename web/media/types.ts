@@ -6,8 +6,18 @@ import type { CodecName, FormatName } from './engine_types';
 
 /** Why frames of a track did not come through; keys of `TrackCounters.rejected`. The engine's Error names, lower camel. */
 export type RejectReason =
-  | 'missingKey' | 'authentication' | 'replay' | 'malformed' | 'frameTooShort' | 'unsupportedCodec'
-  | 'unsupportedFrameType' | 'bufferTooSmall' | 'counterExhausted' | 'injectedFrame' | 'tooManyStreams' | 'internal';
+  | 'missingKey'
+  | 'authentication'
+  | 'replay'
+  | 'malformed'
+  | 'frameTooShort'
+  | 'unsupportedCodec'
+  | 'unsupportedFrameType'
+  | 'bufferTooSmall'
+  | 'counterExhausted'
+  | 'injectedFrame'
+  | 'tooManyStreams'
+  | 'internal';
 
 /** Monotonic counters of one track, as the engine measured them. Never reset while the track is attached. */
 export interface TrackCounters {
@@ -53,15 +63,20 @@ export interface EngineInfo {
 export type MediaFailure =
   | 'no-webrtc' // no RTCPeerConnection
   | 'no-encoded-transform' // neither RTCRtpScriptTransform nor createEncodedStreams
-  | 'no-wasm' | 'no-simd'
+  | 'no-wasm'
+  | 'no-simd'
   | 'wasm-mime' // served with the wrong MIME type
   | 'wasm-load' // not found, network, CSP
   | 'worker-load' // the worker script did not start
   | 'worker-died' // started, then threw or stopped answering (heartbeat)
+  | 'attached-late' // a sender that could already have sent in clear
   | 'closed';
 
 export class MediaError extends Error {
-  constructor(readonly reason: MediaFailure, message: string) {
+  constructor(
+    readonly reason: MediaFailure,
+    message: string,
+  ) {
     super(message);
     this.name = 'MediaError';
   }
@@ -81,6 +96,8 @@ export interface KeyOptions {
   /** Copied and transferred to the worker; the caller's copy is wiped. */
   material: Uint8Array;
   derivation?: 'hkdf' | 'pbkdf2' | 'raw';
+  /** Format sframe only: cipher suite 1..5 of RFC 9605, default 4 (AES-128-GCM); keyIndex is the KID. */
+  suite?: number;
   /** 'send': this is our own key, sealing switches to it. 'receive': a remote member's. */
   usage: 'send' | 'receive';
 }
@@ -98,6 +115,10 @@ export interface MediaCipherOptions {
   statsIntervalMs?: number;
   keyringSize?: number;
   ratchetWindow?: number;
+  /** Instead of measuring at start; Infinity: never. */
+  webCryptoFrom?: { seal: number; open: number };
+  /** Default: RTCRtpScriptTransform where the browser has it, else createEncodedStreams. */
+  transform?: 'script' | 'streams';
 }
 
 /**

@@ -1,0 +1,56 @@
+/**
+ * The engine's error enum as numbers, in the order of engine/include/siegel/result.h (a test reads both), and the names
+ * under which the counters show them. Numbers only cross the module's door; texts are made here and never carry data.
+ */
+import type { RejectReason } from './types';
+
+export const kErrorNames = [
+  'kNone',
+  'kMissingKey',
+  'kAuthentication',
+  'kReplay',
+  'kMalformed',
+  'kFrameTooShort',
+  'kUnsupportedCodec',
+  'kUnsupportedFrameType',
+  'kBufferTooSmall',
+  'kCounterExhausted',
+  'kInvalidArgument',
+  'kInvalidKey',
+  'kUnsupportedSuite',
+  'kEmptyFrame',
+  'kInjectedFrame',
+  'kKeyUsage',
+  'kTooManyStreams',
+] as const;
+export type ErrorName = (typeof kErrorNames)[number];
+
+/** kEmptyFrame: counted apart, it is no fault. */
+export const kEmptyFrame = kErrorNames.indexOf('kEmptyFrame');
+
+const kReasons: Partial<Record<ErrorName, RejectReason>> = {
+  kMissingKey: 'missingKey',
+  kAuthentication: 'authentication',
+  kReplay: 'replay',
+  kMalformed: 'malformed',
+  kFrameTooShort: 'frameTooShort',
+  kUnsupportedCodec: 'unsupportedCodec',
+  kUnsupportedFrameType: 'unsupportedFrameType',
+  kBufferTooSmall: 'bufferTooSmall',
+  kCounterExhausted: 'counterExhausted',
+  kInjectedFrame: 'injectedFrame',
+  kTooManyStreams: 'tooManyStreams',
+};
+
+/** Under which reason a frame that the engine refused is counted; what no frame should meet is 'internal'. */
+export function rejectReason(code: number): RejectReason {
+  return kReasons[kErrorNames[code] ?? 'kNone'] ?? 'internal';
+}
+
+/** A control call (key, ratchet) that the engine refused. `code` is the number in result.h. */
+export class EngineError extends Error {
+  constructor(readonly code: number) {
+    super(`the engine refused: ${kErrorNames[code]?.slice(1) ?? 'unknown error'}`);
+    this.name = 'EngineError';
+  }
+}

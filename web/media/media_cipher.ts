@@ -1,0 +1,294 @@
+/**
+ * The page's side of the media layer: starts the worker, attaches senders and receivers to it, hands it keys, and watches
+ * that it lives. Never sees a frame.
+ *
+ * Fail closed: should the worker be gone for whatever reason, its streams end, so nothing passes in either direction;
+ * besides, every attached sender loses its track, and `failed` says so once.
+ *
+ * Threads: page. Ownership: of the worker; senders and receivers stay the caller's. Errors: MediaError where the media
+ * layer itself fails, EngineError where the engine refuses a key.
+ */
+
+import type { CodecName } from './engine_types';
+import { EngineError } from './errors';
+import { hasEncodedStreams, missingFeature, type TransformPath, transformPath } from './features';
+import {
+  type AttachInfo,
+  type Direction,
+  type FromWorker,
+  never,
+  type Outcome,
+  type Request,
+  type ToWorker,
+} from './protocol';
+import {
+  type EngineInfo,
+  type KeyOptions,
+  type MediaCipherApi,
+  type MediaCipherEvents,
+  type MediaCipherOptions,
+  MediaError,
+  type StatsSnapshot,
+  type TrackInfo,
+} from './types';
+
+/** How often the worker is asked whether it is there. */
+const kBeatMs = 200;
+/** Unanswered beats after which it counts as dead where there are no web locks to tell at once. */
+const kMissedBeats = 3;
+/** With web locks a dead worker is known at once; a busy machine may then keep a living one waiting this long. */
+const kMissedBeatsWithLock = 20;
+/** A worker script that has not reported by then will not. */
+const kStartLimitMs = 15_000;
+const kCloseLimitMs = 500;
+
+interface Pending {
+  resolve(outcome: Outcome): void;
+  reject(error: MediaError): void;
+}
+
+/** What a receiver and a sender have in common, with Chromium's older interface. */
+interface Attachable {
+  transform?: RTCRtpScriptTransform | null;
+  createEncodedStreams?(): { readable: ReadableStream; writable: WritableStream };
+}
+
+export class MediaCipher implements MediaCipherApi {
+  readonly ready: Promise<EngineInfo>;
+  readonly #options: MediaCipherOptions;
+  readonly #path: TransformPath | undefined;
+  readonly #pending = new Map<number, Pending>();
+  readonly #senders = new Set<RTCRtpSender>();
+  readonly #listeners: { [K in keyof MediaCipherEvents]: Set<(event: MediaCipherEvents[K]) => void> } = {
+    stats: new Set(),
+    failed: new Set(),
+  };
+  #worker: Worker | undefined;
+  #error: MediaError | undefined;
+  #settle!: { resolve(info: EngineInfo): void; reject(error: MediaError): void };
+  #requests = 0;
+  #beats = 0;
+  #answered = 0;
+  #lock = '';
+  #locked = false;
+  #started = false;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #startTimer: ReturnType<typeof setTimeout> | undefined;
+  #unlocked = new AbortController();
+
+  constructor(options: MediaCipherOptions = {}) {
+    this.#options = options;
+    this.#path = options.transform ?? transformPath();
+    this.ready = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    // Whoever does not wait for `ready` still hears `failed`.
+    this.ready.catch(() => {});
+    const missing = missingFeature();
+    if (missing) {
+      // Listeners come after the constructor.
+      queueMicrotask(() => this.#fail(new MediaError(missing, 'This browser lacks what encrypted calls need.')));
+      return;
+    }
+    this.#start();
+  }
+
+  rtcConfiguration(base: RTCConfiguration = {}): RTCConfiguration {
+    // Chromium: a sender of such a connection sends nothing until it has a transform.
+    return hasEncodedStreams() ? ({ ...base, encodedInsertableStreams: true } as RTCConfiguration) : { ...base };
+  }
+
+  attachSender(sender: RTCRtpSender, info: TrackInfo): void {
+    // With a track and a transport, frames may have left before this call.
+    if (sender.track !== null && sender.transport !== null)
+      throw new MediaError('attached-late', 'This sender could already send: attach it before it has a track.');
+    this.#attach(sender as Attachable, { ...info, direction: 'send' });
+    this.#senders.add(sender);
+  }
+
+  attachReceiver(receiver: RTCRtpReceiver, info: TrackInfo): void {
+    this.#attach(receiver as Attachable, { ...info, direction: 'receive' });
+  }
+
+  setPayloadTypes(map: ReadonlyMap<number, CodecName>, { participant }: { participant: string }): void {
+    this.#post({ kind: 'setPayloadTypes', data: { participant, map: new Map(map) } });
+  }
+
+  async setKey(options: KeyOptions): Promise<void> {
+    const { participant, keyIndex, usage, derivation = 'hkdf', suite = 4 } = options;
+    const material = new Uint8Array(options.material);
+    options.material.fill(0);
+    await this.#request({ kind: 'setKey', data: { participant, usage, keyIndex, material, derivation, suite } }, [
+      material.buffer,
+    ]);
+  }
+
+  async ratchet(participant: string): Promise<number> {
+    return (await this.#request({ kind: 'ratchet', data: { participant } })) as number;
+  }
+
+  async dropKey(participant: string, usage: Direction, keyIndex: number): Promise<void> {
+    await this.#request({ kind: 'dropKey', data: { participant, usage, keyIndex } });
+  }
+
+  removeParticipant(participant: string): void {
+    this.#post({ kind: 'removeParticipant', data: { participant } });
+  }
+
+  async snapshot(): Promise<StatsSnapshot> {
+    return (await this.#request({ kind: 'snapshot', data: null })) as StatsSnapshot;
+  }
+
+  on<K extends keyof MediaCipherEvents>(kind: K, listener: (event: MediaCipherEvents[K]) => void): () => void {
+    this.#listeners[kind].add(listener);
+    return () => this.#listeners[kind].delete(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.#error) return;
+    const wiped = this.#request({ kind: 'close', data: null }).catch(() => {});
+    await Promise.race([wiped, new Promise((resolve) => setTimeout(resolve, kCloseLimitMs))]);
+    this.#stop(new MediaError('closed', 'The media cipher was closed.'));
+  }
+
+  // The worker --------------------------------------------------------------------------------------------------------
+
+  #start(): void {
+    const assets = new URL(this.#options.assets ?? '../assets/', import.meta.url);
+    try {
+      this.#worker = new Worker(new URL('siegel-worker.js', assets), { type: 'module', name: 'siegel' });
+    } catch {
+      queueMicrotask(() => this.#fail(new MediaError('worker-load', 'The worker may not be started here.')));
+      return;
+    }
+    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#onMessage(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#fail(
+        this.#started
+          ? new MediaError('worker-died', 'The worker threw an error.')
+          : new MediaError('worker-load', 'The worker script did not load.'),
+      );
+    };
+    this.#startTimer = setTimeout(
+      () => this.#fail(new MediaError('worker-load', 'The worker script did not report.')),
+      kStartLimitMs,
+    );
+    const { format = 'jframe', statsIntervalMs = 250, keyringSize = 16, ratchetWindow = 8 } = this.#options;
+    const { webCryptoFrom } = this.#options;
+    this.#lock = `siegel-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`;
+    this.#post({
+      kind: 'init',
+      data: {
+        format,
+        statsIntervalMs,
+        keyringSize,
+        ratchetWindow,
+        lock: this.#lock,
+        ...(webCryptoFrom ? { webCryptoFrom } : {}),
+      },
+    });
+  }
+
+  #onMessage(message: FromWorker): void {
+    if (this.#error) return;
+    switch (message.kind) {
+      case 'started':
+        this.#started = true;
+        clearTimeout(this.#startTimer);
+        this.#timer = setInterval(() => this.#beat(), kBeatMs);
+        return;
+      case 'locked':
+        return this.#watchLock();
+      case 'ready':
+        return this.#settle.resolve(message.data);
+      case 'failed':
+        return this.#fail(new MediaError(message.data.reason, message.data.message));
+      case 'pong':
+        this.#answered = message.data.count;
+        return;
+      case 'stats':
+        return this.#emit('stats', message.data);
+      case 'reply':
+        this.#pending.get(message.data.id)?.resolve(message.data.outcome);
+        this.#pending.delete(message.data.id);
+        return;
+      default:
+        never(message);
+    }
+  }
+
+  /** Counts turns of this timer, not time: while the page itself stands still, no beat is missed. */
+  #beat(): void {
+    const missed = this.#beats - this.#answered;
+    if (missed >= (this.#locked ? kMissedBeatsWithLock : kMissedBeats))
+      return this.#fail(new MediaError('worker-died', 'The worker no longer answers.'));
+    this.#post({ kind: 'ping', data: { count: ++this.#beats } });
+  }
+
+  /** The browser gives the lock on as soon as its holder is gone. */
+  #watchLock(): void {
+    this.#locked = true;
+    navigator.locks
+      .request(this.#lock, { signal: this.#unlocked.signal }, () =>
+        this.#fail(new MediaError('worker-died', 'The worker has ended.')),
+      )
+      .catch(() => {});
+  }
+
+  #post(message: ToWorker, transfer: Transferable[] = []): void {
+    this.#worker?.postMessage(message, transfer);
+  }
+
+  async #request(request: Request, transfer: Transferable[] = []): Promise<number | StatsSnapshot> {
+    if (this.#error) throw this.#error;
+    const id = ++this.#requests;
+    const outcome = await new Promise<Outcome>((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      this.#post({ kind: 'request', data: { id, request } }, transfer);
+    });
+    if (outcome.kind === 'refused') throw new EngineError(outcome.data);
+    return outcome.data;
+  }
+
+  #attach(end: Attachable, info: AttachInfo): void {
+    const worker = this.#worker;
+    if (this.#error || !worker) throw this.#error ?? new MediaError('worker-load', 'There is no worker.');
+    const { participant, track, kind, direction } = info;
+    const data = { participant, track, kind, direction };
+    if (this.#path === 'script') {
+      end.transform = new RTCRtpScriptTransform(worker, data);
+    } else if (end.createEncodedStreams) {
+      const { readable, writable } = end.createEncodedStreams();
+      this.#post({ kind: 'attach', data: { ...data, readable, writable } }, [readable, writable]);
+    } else throw new MediaError('no-encoded-transform', 'This browser has no encoded transforms.');
+  }
+
+  // Ends --------------------------------------------------------------------------------------------------------------
+
+  #fail(error: MediaError): void {
+    if (this.#error) return;
+    this.#stop(error);
+    this.#emit('failed', error);
+  }
+
+  #stop(error: MediaError): void {
+    if (this.#error) return;
+    this.#error = error;
+    clearInterval(this.#timer);
+    clearTimeout(this.#startTimer);
+    this.#unlocked.abort();
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    this.#settle.reject(error);
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+    // The transforms of a dead worker pass nothing. This also frees encoder and network.
+    for (const sender of this.#senders) void sender.replaceTrack(null).catch(() => {});
+    this.#senders.clear();
+  }
+
+  #emit<K extends keyof MediaCipherEvents>(kind: K, event: MediaCipherEvents[K]): void {
+    for (const listener of [...this.#listeners[kind]]) listener(event);
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Everything the worker keeps about one member: its sealing or opening engine objects, imported keys, codec map, counters
+ * and the pipes that carry its frames. Removed as a whole; whoever still holds it afterwards passes nothing.
+ */
+import { type CodecName, Derivation, Format, type FormatName, type Opener, type Sealer } from '../engine_types';
+import type { AttachInfo, Direction, SetKeyData } from '../protocol';
+import type { TrackCounters } from '../types';
+import { newCounters } from './counters';
+import { CryptoKeys, type FrameEngine } from './frame_engine';
+import type { Pipe } from './pipe';
+
+export interface ParticipantOptions {
+  format: FormatName;
+  keyringSize: number;
+  ratchetWindow: number;
+}
+
+export class Participant {
+  readonly pipes = new Set<Pipe>();
+  payloadTypes: ReadonlyMap<number, CodecName> = new Map();
+  removed = false;
+  sealer: Sealer | undefined;
+  opener: Opener | undefined;
+  /** Handles of the two, 0 when there is none: the frame path reads nothing through Embind. */
+  sealerHandle = 0;
+  openerHandle = 0;
+  readonly sealKeys: CryptoKeys;
+  readonly openKeys: CryptoKeys;
+  /** Tickets in flight in each object. */
+  sealing = 0;
+  opening = 0;
+  readonly #counters = new Map<string, TrackCounters>();
+  readonly #engine: FrameEngine;
+  readonly #options: ParticipantOptions;
+
+  constructor(engine: FrameEngine, subtle: SubtleCrypto | undefined, options: ParticipantOptions) {
+    this.#engine = engine;
+    this.#options = options;
+    this.sealKeys = new CryptoKeys(subtle);
+    this.openKeys = new CryptoKeys(subtle);
+  }
+
+  /** The same track attached again goes on counting where it was. */
+  counters(info: AttachInfo): TrackCounters {
+    const name = `${info.direction} ${info.track}`;
+    let counters = this.#counters.get(name);
+    if (counters === undefined) {
+      counters = newCounters(info);
+      this.#counters.set(name, counters);
+    }
+    return counters;
+  }
+
+  get tracks(): Iterable<TrackCounters> {
+    return this.#counters.values();
+  }
+
+  /** Returns an Error number. Wipes `material`. */
+  setKey({ usage, keyIndex, material, derivation, suite }: SetKeyData): number {
+    const { format } = this.#options;
+    const target = usage === 'send' ? this.#needSealer() : this.#needOpener();
+    try {
+      if (format === 'sframe') return target.setSFrameKey(suite, BigInt(keyIndex), material);
+      if (usage === 'send') return this.#needSealer().setKey(keyIndex, material, Derivation[derivation], true);
+      return this.#needOpener().setKey(keyIndex, material, Derivation[derivation]);
+    } finally {
+      material.fill(0);
+    }
+  }
+
+  dropKey(usage: Direction, keyIndex: number): number {
+    if (usage === 'send') {
+      this.sealKeys.clear();
+      return this.sealer?.dropKey(keyIndex) ?? 0;
+    }
+    this.openKeys.clear();
+    return this.opener?.dropKey(keyIndex) ?? 0;
+  }
+
+  remove(): void {
+    this.removed = true;
+    this.sealerHandle = 0;
+    this.openerHandle = 0;
+    this.sealer?.delete();
+    this.opener?.delete();
+    this.sealer = undefined;
+    this.opener = undefined;
+    this.sealKeys.clear();
+    this.openKeys.clear();
+    this.#counters.clear();
+    this.pipes.clear();
+  }
+
+  #needSealer(): Sealer {
+    const { format, keyringSize } = this.#options;
+    if (this.sealer === undefined) {
+      this.sealer = new this.#engine.module.Sealer(Format[format], keyringSize);
+      this.sealerHandle = this.sealer.handle;
+    }
+    return this.sealer;
+  }
+
+  #needOpener(): Opener {
+    const { format, keyringSize, ratchetWindow } = this.#options;
+    if (this.opener === undefined) {
+      this.opener = new this.#engine.module.Opener(Format[format], keyringSize, ratchetWindow);
+      this.openerHandle = this.opener.handle;
+    }
+    return this.opener;
+  }
+}

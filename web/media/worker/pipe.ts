@@ -1,0 +1,315 @@
+/**
+ * Carries the frames of one track: reader, engine, writer. A frame that the engine did not seal or open is never written.
+ *
+ * Small frames go through WebAssembly within the turn in which they arrive; large ones may go through WebCrypto, in order
+ * (Sequencer) and with a bound on how many are in flight. Everything is counted.
+ */
+import { Codec, type CodecName, FrameType, ResultField } from '../engine_types';
+import { kEmptyFrame, rejectReason } from '../errors';
+import type { AttachInfo } from '../protocol';
+import type { RejectReason, TrackCounters } from '../types';
+import { countRejected } from './counters';
+import type { FrameEngine, SplitResult } from './frame_engine';
+import type { EncodedFrame, EncodedFrameMetadata, ScriptTransformer } from './globals';
+import type { Participant } from './participant';
+import { Sequencer } from './sequencer';
+
+/** Per stream; more wait in the reader. */
+export const kMaxWaiting = 8;
+/** Per engine object: it has 64 tickets. Frames beyond go directly. */
+const kMaxTickets = 48;
+/** Key-frame requests cost the sender bandwidth. */
+const kKeyFrameEveryMs = 500;
+
+export interface PipeShared {
+  readonly engine: FrameEngine;
+  readonly webCryptoFrom: { seal: number; open: number };
+  now(): number;
+  /** The module trapped: its state means nothing any more. */
+  trapped(): void;
+}
+
+export type PipeEnds = Pick<ScriptTransformer, 'readable' | 'writable' | 'sendKeyFrameRequest' | 'generateKeyFrame'>;
+
+const kCodecNames = Object.keys(Codec) as CodecName[];
+
+function codecOfMime(mimeType: string): CodecName {
+  const name = mimeType.slice(mimeType.indexOf('/') + 1).toLowerCase();
+  return kCodecNames.find((each) => each === name) ?? 'unknown';
+}
+
+/** The reasons for which video stands still until the next key frame. */
+const kStarving: readonly RejectReason[] = ['missingKey', 'authentication'];
+
+export class Pipe {
+  readonly counters: TrackCounters;
+  readonly #info: AttachInfo;
+  readonly #participant: Participant;
+  readonly #shared: PipeShared;
+  readonly #ends: PipeEnds;
+  readonly #sealing: boolean;
+  readonly #sequencer: Sequencer<EncodedFrame>;
+  #writer: WritableStreamDefaultWriter<EncodedFrame> | undefined;
+  #written: Promise<void> | undefined;
+  #mimeType = '';
+  #mimeCodec: CodecName = 'unknown';
+  #starved = false;
+  #keyFrameAskedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(info: AttachInfo, participant: Participant, shared: PipeShared, ends: PipeEnds) {
+    this.#info = info;
+    this.#participant = participant;
+    this.#shared = shared;
+    this.#ends = ends;
+    this.#sealing = info.direction === 'send';
+    this.counters = participant.counters(info);
+    this.#sequencer = new Sequencer((frame) => {
+      // A stream that ended shows in the read loop.
+      this.#writer?.write(frame).catch(() => {});
+    });
+  }
+
+  /** Runs until the stream ends (transceiver stopped, connection closed). Never rejects. */
+  async run(): Promise<void> {
+    const { readable, writable } = this.#ends;
+    try {
+      const reader = readable.getReader();
+      const writer = writable.getWriter();
+      this.#writer = writer;
+      writer.closed.catch(() => {});
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        this.#take(value);
+        if (this.#written !== undefined) {
+          const written = this.#written;
+          this.#written = undefined;
+          await written;
+        }
+        if (!this.#sequencer.idle) await this.#sequencer.below(kMaxWaiting);
+      }
+    } catch {
+      // The browser ended the stream; nothing more can be written to it.
+    } finally {
+      this.#participant.pipes.delete(this);
+    }
+  }
+
+  /** A key of this sender arrived: if its picture stands still, a key frame gets it going. */
+  onReceiveKey(): void {
+    if (this.#starved || this.counters.passed === 0) this.#askForKeyFrame();
+  }
+
+  /** Our own key changed: whoever gets it late needs a key frame under it. */
+  onSendKey(): void {
+    if (this.#info.kind !== 'video' || this.counters.passed === 0) return;
+    this.#ends.generateKeyFrame?.().catch(() => {});
+  }
+
+  #askForKeyFrame(): void {
+    if (this.#info.kind !== 'video' || this.#sealing || !this.#ends.sendKeyFrameRequest) return;
+    const now = this.#shared.now();
+    if (now - this.#keyFrameAskedAt < kKeyFrameEveryMs) return;
+    this.#keyFrameAskedAt = now;
+    this.#ends.sendKeyFrameRequest().catch(() => {});
+  }
+
+  #take(frame: EncodedFrame): void {
+    const counters = this.counters;
+    const participant = this.#participant;
+    const shared = this.#shared;
+    // Somebody else may be counted under these names by now.
+    if (participant.removed) return;
+    counters.frames++;
+    const start = shared.now();
+    try {
+      this.#handle(frame, start);
+    } catch (error) {
+      if (typeof WebAssembly !== 'undefined' && error instanceof WebAssembly.RuntimeError) shared.trapped();
+      countRejected(counters, 'internal', start);
+    }
+    counters.micros += (shared.now() - start) * 1000;
+  }
+
+  #handle(frame: EncodedFrame, now: number): void {
+    const counters = this.counters;
+    const participant = this.#participant;
+    const { data } = frame;
+    const size = data.byteLength;
+    counters.bytesIn += size;
+    if (size === 0) {
+      counters.empty++;
+      return;
+    }
+    const metadata = frame.getMetadata();
+    const name = this.#codec(metadata);
+    counters.codec = name;
+    const codec = Codec[name];
+    const type = this.#type(frame);
+    if (this.#sealing) {
+      const handle = participant.sealerHandle;
+      if (handle === 0) return this.#reject('missingKey', now);
+      const ssrc = metadata.synchronizationSource ?? 0;
+      const timestamp = frame.timestamp ?? 0;
+      if (size >= this.#shared.webCryptoFrom.seal && participant.sealing < kMaxTickets) {
+        if (this.#sealSplit(frame, data, handle, codec, type, ssrc, timestamp, now)) return;
+      }
+      this.#settle(frame, this.#shared.engine.seal(handle, data, codec, type, ssrc, timestamp), now);
+    } else {
+      const handle = participant.openerHandle;
+      if (handle === 0) return this.#reject('missingKey', now);
+      if (size >= this.#shared.webCryptoFrom.open && participant.opening < kMaxTickets) {
+        if (this.#openSplit(frame, data, handle, codec, type, now)) return;
+      }
+      this.#settle(frame, this.#shared.engine.open(handle, data, codec, type, now), now);
+    }
+  }
+
+  /** A result of the direct path, behind whatever is in flight. */
+  #settle(frame: EncodedFrame, output: ArrayBuffer | number, now: number): void {
+    if (typeof output === 'number') return this.#refuse(output, now);
+    const { engine } = this.#shared;
+    // A silent frame that the server made up is not media of this sender.
+    if (engine.field(ResultField.injected) !== 0) return this.#reject('injectedFrame', now);
+    this.#passed(frame, output, engine.field(ResultField.keyIndex), engine.field(ResultField.generation), now);
+    if (this.#sequencer.idle) this.#written = this.#writer?.write(frame);
+    else this.#sequencer.push(frame);
+  }
+
+  /** true: the frame is taken care of. */
+  #sealSplit(
+    frame: EncodedFrame,
+    data: ArrayBuffer,
+    handle: number,
+    codec: number,
+    type: number,
+    ssrc: number,
+    timestamp: number,
+    now: number,
+  ): boolean {
+    const participant = this.#participant;
+    const { engine } = this.#shared;
+    const job = engine.sealSplit(participant, handle, participant.sealKeys, data, codec, type, ssrc, timestamp);
+    if (job === undefined) return false;
+    if (typeof job === 'number') {
+      this.#refuse(job, now);
+      return true;
+    }
+    participant.sealing++;
+    this.#await(frame, job, () => {
+      participant.sealing--;
+    });
+    return true;
+  }
+
+  #openSplit(
+    frame: EncodedFrame,
+    data: ArrayBuffer,
+    handle: number,
+    codec: number,
+    type: number,
+    now: number,
+  ): boolean {
+    const participant = this.#participant;
+    const { engine } = this.#shared;
+    const job = engine.openSplit(participant, handle, participant.openKeys, data, codec, type);
+    if (job === undefined) return false;
+    if (typeof job === 'number') {
+      this.#refuse(job, now);
+      return true;
+    }
+    participant.opening++;
+    this.#await(
+      frame,
+      job.then((result) => {
+        if (result !== null) return result;
+        // The tag did not verify. A later generation of the key may open it; only the engine may try.
+        const opener = participant.openerHandle;
+        if (participant.removed || opener === 0) return { output: -1, keyIndex: 0, generation: 0 };
+        const output = engine.open(opener, data, codec, type, this.#shared.now());
+        const injected = typeof output !== 'number' && engine.field(ResultField.injected) !== 0;
+        return {
+          output: injected ? -14 : output,
+          keyIndex: engine.field(ResultField.keyIndex),
+          generation: engine.field(ResultField.generation),
+        };
+      }),
+      () => {
+        participant.opening--;
+      },
+    );
+    return true;
+  }
+
+  #await(frame: EncodedFrame, job: Promise<SplitResult>, ended: () => void): void {
+    const place = this.#sequencer.reserve();
+    const began = this.#shared.now();
+    job
+      .then(
+        ({ output, keyIndex, generation }) => {
+          ended();
+          if (this.#participant.removed) return null;
+          const now = this.#shared.now();
+          this.counters.micros += (now - began) * 1000;
+          this.counters.viaWebCrypto++;
+          if (typeof output === 'number') {
+            this.#refuse(output, now);
+            return null;
+          }
+          this.#passed(frame, output, keyIndex, generation, now);
+          return frame;
+        },
+        (error: unknown) => {
+          ended();
+          if (typeof WebAssembly !== 'undefined' && error instanceof WebAssembly.RuntimeError) this.#shared.trapped();
+          if (!this.#participant.removed) countRejected(this.counters, 'internal', this.#shared.now());
+          return null;
+        },
+      )
+      .catch(() => null) // setting frame.data failed: the browser took the frame back
+      .then((outcome) => this.#sequencer.settle(place, outcome));
+  }
+
+  #passed(frame: EncodedFrame, output: ArrayBuffer, keyIndex: number, generation: number, now: number): void {
+    const { counters } = this;
+    frame.data = output;
+    counters.passed++;
+    counters.bytesOut += output.byteLength;
+    counters.lastPassedAt = now;
+    counters.keyIndex = keyIndex;
+    counters.generation = generation;
+    if (this.#starved) {
+      if (frame.type === 'key') this.#starved = false;
+      else this.#askForKeyFrame();
+    }
+  }
+
+  #refuse(code: number, now: number): void {
+    if (-code === kEmptyFrame) this.counters.empty++;
+    else this.#reject(rejectReason(-code), now);
+  }
+
+  #reject(reason: RejectReason, now: number): void {
+    countRejected(this.counters, reason, now);
+    if (!this.#sealing && this.#info.kind === 'video' && kStarving.includes(reason)) this.#starved = true;
+  }
+
+  #type(frame: EncodedFrame): number {
+    if (this.#info.kind === 'audio') return FrameType.audio;
+    if (frame.type === 'key') return FrameType.key;
+    return frame.type === 'delta' ? FrameType.delta : FrameType.other;
+  }
+
+  /** The browser's own word, else the negotiated payload type, else Opus for sound; nothing is guessed for pictures. */
+  #codec({ mimeType, payloadType }: EncodedFrameMetadata): CodecName {
+    if (mimeType !== undefined && mimeType !== '') {
+      if (mimeType !== this.#mimeType) {
+        this.#mimeType = mimeType;
+        this.#mimeCodec = codecOfMime(mimeType);
+      }
+      return this.#mimeCodec;
+    }
+    const known = payloadType === undefined ? undefined : this.#participant.payloadTypes.get(payloadType);
+    return known ?? (this.#info.kind === 'audio' ? 'opus' : 'unknown');
+  }
+}
