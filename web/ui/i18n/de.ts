@@ -263,6 +263,10 @@ export const de: Messages = {
       'Die Verschlüsselung ist stehen geblieben',
       'Die Engine endete unerwartet. Kamera, Mikrofon und Bildschirm werden nicht mehr gesendet, und nichts wird abgespielt. Nehmen Sie erneut teil, um mit neuer Engine und neuen Schlüsseln weiterzumachen.',
     ],
+    'attached-late': [
+      'Eine Verbindung wurde nicht rechtzeitig gesichert',
+      'Es hätte etwas gesendet werden können, bevor die Verschlüsselung bereit war; darum wurde das Gespräch beendet. Treten Sie erneut bei.',
+    ],
     closed: [
       'Die Verschlüsselung ist beendet',
       'Die Engine wurde geschlossen. Nehmen Sie erneut teil, um weiterzumachen.',

@@ -259,6 +259,10 @@ export const en = {
       'The encryption has stopped',
       'The engine ended unexpectedly. Camera, microphone and screen are no longer sent, and nothing is played. Join again to go on with a new engine and new keys.',
     ],
+    'attached-late': [
+      'A connection was not secured in time',
+      'Something could have been sent before the encryption was in place, so the call was ended. Join again.',
+    ],
     closed: ['The encryption has ended', 'The engine was closed. Join again to go on.'],
     'no-x25519': [
       'This browser is too old for the key exchange',
