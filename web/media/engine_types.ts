@@ -1,6 +1,7 @@
 /**
- * The WebAssembly module as the worker and the tools see it: Embind classes for the control plane, raw exports for
- * frames. wasm/bindings.cc implements exactly this; tests/unit checks the enums against the module.
+ * The WebAssembly module as the worker and the tools see it: objects for the control plane (wasm/control.js over Embind
+ * functions), raw exports for frames. wasm/bindings.cc implements exactly this; tests/unit checks the enums against it.
+ * The factory needs `wasmBinary` or `instantiateWasm` in Node; in browsers it finds the .wasm beside itself.
  *
  * Frame area: one region of the heap per module. A frame is copied to `area + headroom`, handled in place, and copied out
  * from `result.offset`. Nothing on this path allocates. `HEAPU8` may be replaced after control-plane calls (memory
@@ -82,8 +83,8 @@ export interface EngineModule {
     ringSize: number,
   ) => Sealer;
   readonly Opener: new (format: number, ringSize: number, ratchetWindow: number) => Opener;
-  /** Names of the error enum in order, joined by commas, for the equality test: "kNone,kMissingKey,…". */
-  errorNames(): string;
+  /** How many Error values the module knows: web/media/errors.ts must have as many. */
+  errorCount(): number;
   /** "simd-relaxed" | "simd". */
   variant(): string;
 

@@ -199,16 +199,20 @@ export class MediaCipher implements MediaCipherApi {
         this.#timer = setInterval(() => this.#beat(), kBeatMs);
         return;
       case 'locked':
-        return this.#watchLock();
+        this.#watchLock();
+        return;
       case 'ready':
-        return this.#settle.resolve(message.data);
+        this.#settle.resolve(message.data);
+        return;
       case 'failed':
-        return this.#fail(new MediaError(message.data.reason, message.data.message));
+        this.#fail(new MediaError(message.data.reason, message.data.message));
+        return;
       case 'pong':
         this.#answered = message.data.count;
         return;
       case 'stats':
-        return this.#emit('stats', message.data);
+        this.#emit('stats', message.data);
+        return;
       case 'reply':
         this.#pending.get(message.data.id)?.resolve(message.data.outcome);
         this.#pending.delete(message.data.id);
@@ -221,8 +225,10 @@ export class MediaCipher implements MediaCipherApi {
   /** Counts turns of this timer, not time: while the page itself stands still, no beat is missed. */
   #beat(): void {
     const missed = this.#beats - this.#answered;
-    if (missed >= (this.#locked ? kMissedBeatsWithLock : kMissedBeats))
-      return this.#fail(new MediaError('worker-died', 'The worker no longer answers.'));
+    if (missed >= (this.#locked ? kMissedBeatsWithLock : kMissedBeats)) {
+      this.#fail(new MediaError('worker-died', 'The worker no longer answers.'));
+      return;
+    }
     this.#post({ kind: 'ping', data: { count: ++this.#beats } });
   }
 

@@ -58,24 +58,33 @@ export class MediaWorker {
         }
         return;
       case 'ping':
-        return this.#around.post({ kind: 'pong', data: message.data });
+        this.#around.post({ kind: 'pong', data: message.data });
+        return;
       case 'attach': {
         const info = readAttachInfo(message.data);
         if (!info) return;
         const { readable, writable } = message.data;
-        return this.#attach(info, { readable, writable } as PipeEnds);
+        this.#attach(info, { readable, writable } as PipeEnds);
+        return;
       }
-      case 'setPayloadTypes':
-        return this.#whenReady(() => {
-          this.#participant(message.data.participant).payloadTypes = message.data.map;
+      case 'setPayloadTypes': {
+        const { participant, map } = message.data;
+        this.#whenReady(() => {
+          this.#participant(participant).payloadTypes = map;
         });
-      case 'removeParticipant':
-        return this.#whenReady(() => {
-          this.#participants.get(message.data.participant)?.remove();
-          this.#participants.delete(message.data.participant);
+        return;
+      }
+      case 'removeParticipant': {
+        const { participant } = message.data;
+        this.#whenReady(() => {
+          this.#participants.get(participant)?.remove();
+          this.#participants.delete(participant);
         });
+        return;
+      }
       case 'request':
-        return this.#onRequest(message.data.id, message.data.request);
+        this.#onRequest(message.data.id, message.data.request);
+        return;
       default:
         never(message);
     }
@@ -152,7 +161,8 @@ export class MediaWorker {
     if (request.kind === 'close') {
       // At once, also while the engine still loads.
       this.#end();
-      return reply({ kind: 'value', data: 0 });
+      reply({ kind: 'value', data: 0 });
+      return;
     }
     this.#whenReady(() => {
       try {

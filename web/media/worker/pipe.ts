@@ -148,7 +148,10 @@ export class Pipe {
     const type = this.#type(frame);
     if (this.#sealing) {
       const handle = participant.sealerHandle;
-      if (handle === 0) return this.#reject('missingKey', now);
+      if (handle === 0) {
+        this.#reject('missingKey', now);
+        return;
+      }
       const ssrc = metadata.synchronizationSource ?? 0;
       const timestamp = frame.timestamp ?? 0;
       if (size >= this.#shared.webCryptoFrom.seal && participant.sealing < kMaxTickets) {
@@ -157,7 +160,10 @@ export class Pipe {
       this.#settle(frame, this.#shared.engine.seal(handle, data, codec, type, ssrc, timestamp), now);
     } else {
       const handle = participant.openerHandle;
-      if (handle === 0) return this.#reject('missingKey', now);
+      if (handle === 0) {
+        this.#reject('missingKey', now);
+        return;
+      }
       if (size >= this.#shared.webCryptoFrom.open && participant.opening < kMaxTickets) {
         if (this.#openSplit(frame, data, handle, codec, type, now)) return;
       }
@@ -167,10 +173,16 @@ export class Pipe {
 
   /** A result of the direct path, behind whatever is in flight. */
   #settle(frame: EncodedFrame, output: ArrayBuffer | number, now: number): void {
-    if (typeof output === 'number') return this.#refuse(output, now);
+    if (typeof output === 'number') {
+      this.#refuse(output, now);
+      return;
+    }
     const { engine } = this.#shared;
     // A silent frame that the server made up is not media of this sender.
-    if (engine.field(ResultField.injected) !== 0) return this.#reject('injectedFrame', now);
+    if (engine.field(ResultField.injected) !== 0) {
+      this.#reject('injectedFrame', now);
+      return;
+    }
     this.#passed(frame, output, engine.field(ResultField.keyIndex), engine.field(ResultField.generation), now);
     if (this.#sequencer.idle) this.#written = this.#writer?.write(frame);
     else this.#sequencer.push(frame);
