@@ -28,6 +28,9 @@ async function inCall(work: (call: Call) => Promise<void>): Promise<void> {
   const call = await Call.start();
   try {
     await work(call);
+  } catch (error) {
+    await call.attachViews();
+    throw error;
   } finally {
     await call.abandon();
   }
@@ -196,7 +199,7 @@ test('another secret for the same room: nothing is decoded, the badge is red', a
     const mallory = await call.add('chromium');
     await call.join(ada);
     await ada.page.evaluate(() => siegelProbe.watch('tile', 'siegel-tile:not([own])'));
-    await ada.page.evaluate(() => siegelProbe.watch('red', 'siegel-tile:not([own]) siegel-badge[data-level="red"]'));
+    await ada.page.evaluate(() => siegelProbe.watch('red', 'siegel-badge[data-level="red"]:not([data-call])'));
     await call.join(mallory, withOtherSecret(call.link));
     const nobody = { name: 'Someone' };
     for (const person of [ada, mallory]) {

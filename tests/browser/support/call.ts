@@ -23,7 +23,7 @@ import {
 } from './people';
 import type { SeenKey } from './probe';
 
-export const kSite = resolve(import.meta.dirname, '../../../build/test-site');
+export const kSite = resolve(import.meta.dirname, process.env.SIEGEL_TEST_SITE ?? '../../../build/test-site');
 
 /** The real server on a free port. */
 export async function startSite(): Promise<RunningServer> {
@@ -97,9 +97,11 @@ export class Call {
   /** Opens the link, turns the devices on and joins, the way a person does. */
   async join(person: Person, link: Link = this.link): Promise<void> {
     if (!this.#secrets.some((known) => known.equals(link.secret))) this.#secrets.push(link.secret);
-    await this.toLobby(person, link);
-    await person.page.getByRole('button', { name: 'Join now' }).click();
-    await expect(callView(person)).toBeVisible({ timeout: 15_000 });
+    await test.step(`${person.name} joins`, async () => {
+      await this.toLobby(person, link);
+      await person.page.getByRole('button', { name: 'Join now' }).click();
+      await expect(callView(person)).toBeVisible({ timeout: 15_000 });
+    });
   }
 
   async toLobby(person: Person, link: Link = this.link): Promise<void> {
@@ -171,6 +173,16 @@ export class Call {
       }
     });
     return finished;
+  }
+
+  /** What everybody sees and what their consoles say, for the report of a failed test. */
+  async attachViews(): Promise<void> {
+    for (const person of this.people) {
+      const name = `${person.name}-${person.kind}`;
+      const picture = await person.page.screenshot({ timeout: 5000 }).catch(() => null);
+      if (picture !== null) await test.info().attach(`${name}.png`, { body: picture, contentType: 'image/png' });
+      await test.info().attach(`${name}.txt`, { body: person.console.join('\n'), contentType: 'text/plain' });
+    }
   }
 
   /** Ends everything without judging; for `finally`. */

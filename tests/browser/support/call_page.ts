@@ -1,5 +1,5 @@
 /** The call page as the tests use it: by roles, texts and the attributes the elements reflect. English texts. */
-import { expect, type Locator } from '@playwright/test';
+import { expect, type Locator, test } from '@playwright/test';
 import { hears, type MediaElements, sees } from './checks';
 import type { Person } from './people';
 import { until } from './until';
@@ -27,9 +27,11 @@ export async function elementsOf(person: Person, other: Person): Promise<MediaEl
 
 /** Sound and picture of the other one arrive and are theirs. */
 export async function meets(person: Person, other: Person): Promise<void> {
-  const elements = await elementsOf(person, other);
-  await sees(person, other, elements);
-  await hears(person, other, elements);
+  await test.step(`${person.name} sees and hears ${other.name}`, async () => {
+    const elements = await elementsOf(person, other);
+    await sees(person, other, elements);
+    await hears(person, other, elements);
+  });
 }
 
 /** Pictures presented since the first call for this element. */

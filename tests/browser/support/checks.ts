@@ -24,7 +24,6 @@ export function listen(person: Person, selector: string): Promise<PersonSeen> {
           ? siegelProbe.hear(element.srcObject, frequencies, 700)
           : { rms: 0, shares: frequencies.map(() => 0) },
       [...kTones],
-      { timeout: 5000 },
     );
 }
 
@@ -57,7 +56,6 @@ export async function sees(person: Person, other: Person, elements: MediaElement
           (video, [columns, rows]) =>
             video instanceof HTMLVideoElement ? siegelProbe.look(video, columns, rows) : null,
           [kPatternColumns, kPatternRows] as const,
-          { timeout: 5000 },
         );
       return showsPictureOf(means, other);
     },

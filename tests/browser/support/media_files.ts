@@ -7,8 +7,8 @@ import { writeFileSync } from 'node:fs';
 
 export const kPatternColumns = 8;
 export const kPatternRows = 6;
-const kWidth = 640;
-const kHeight = 360;
+const kWidth = 320;
+const kHeight = 180;
 const kFramesPerSecond = 20;
 const kFrames = 20;
 const kDark = 60;

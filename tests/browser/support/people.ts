@@ -81,6 +81,7 @@ export async function launchPerson(kind: BrowserKind, options: LaunchPersonOptio
     viewport: options.viewport ?? { width: 1280, height: 720 },
     colorScheme: options.colorScheme ?? 'light',
   });
+  context.setDefaultTimeout(20_000);
   await context.addInitScript(installProbe);
   const page = await context.newPage();
   const lines: string[] = [];

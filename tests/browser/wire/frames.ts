@@ -29,6 +29,8 @@ export interface WireStream {
 export interface WireContent {
   streams: WireStream[];
   rtcpPackets: number;
+  /** Packets per SSRC with retransmissions and padding, also of streams that carried padding only. */
+  packets: Map<number, number>;
   /** Why some bytes could not be judged; empty when all were. */
   faults: string[];
 }
@@ -97,8 +99,8 @@ export function collectFrames(packets: readonly CapturedPacket[], descriptions: 
       const sequence = ((packet.payload[0] ?? 0) << 8) | (packet.payload[1] ?? 0);
       piece = { ...piece, ssrc, sequence, payload: packet.payload.subarray(2) };
     } else {
-      addCount(ssrc, 'packets');
-      if (packet.payload.length === 0) {
+      if (packet.payload.length > 0) addCount(ssrc, 'packets');
+      else {
         addCount(ssrc, 'padding');
         // Padding takes a sequence number and ends no frame.
         extend(ssrc, packet.sequence);
@@ -156,7 +158,10 @@ export function collectFrames(packets: readonly CapturedPacket[], descriptions: 
       paddingPackets: count.padding,
     });
   }
-  return { streams, rtcpPackets, faults: summarise(faults) };
+  const totals = new Map<number, number>();
+  for (const [ssrc, { packets, retransmissions, padding }] of counts)
+    totals.set(ssrc, packets + retransmissions + padding);
+  return { streams, rtcpPackets, packets: totals, faults: summarise(faults) };
 }
 
 function summarise(faults: readonly string[]): string[] {

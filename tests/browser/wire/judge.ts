@@ -11,7 +11,7 @@
 import type { Page } from '@playwright/test';
 import type { Capture, Person } from '../support/people';
 import { type Decoded, decodeAudio, decodeVideo } from './decoder';
-import { collectFrames, type WireContent, type WireFrame, type WireStream } from './frames';
+import { collectFrames, type WireContent, type WireFrame } from './frames';
 
 const kTagSize = 16;
 const kIvSize = 12;
@@ -117,7 +117,7 @@ const kEnoughFrames = 40;
 export async function judge(page: Page, person: Pick<Person, 'kind' | 'index'>, capture: Capture): Promise<Verdict> {
   const content = collectFrames(capture.packets, capture.descriptions);
   const verdict = await judgeContent(page, person, content);
-  verdict.faults.push(...missing(content.streams, capture));
+  verdict.faults.push(...missing(content, capture));
   return verdict;
 }
 
@@ -163,11 +163,10 @@ export async function judgeContent(
 }
 
 /** The capture must hold at least what the browser says it had sent some moments before its end. */
-function missing(streams: readonly WireStream[], capture: Capture): string[] {
+function missing(content: WireContent, capture: Capture): string[] {
   const faults: string[] = [];
   for (const { ssrc, kind, packets } of capture.counted) {
-    const stream = streams.find((each) => each.ssrc === ssrc);
-    const captured = (stream?.packets ?? 0) + (stream?.retransmissions ?? 0) + (stream?.paddingPackets ?? 0);
+    const captured = content.packets.get(ssrc) ?? 0;
     if (captured < packets) faults.push(`${kind} ${ssrc}: ${packets} packets sent, ${captured} captured`);
   }
   return faults;
