@@ -23,7 +23,7 @@ import {
   type SealedContent,
   writeSealed,
 } from './messages';
-import { payloadTypes, wantedCodecs, withoutAudioLevels } from './sdp';
+import { outgoing, payloadTypes, wantedCodecs } from './sdp';
 
 export const kLanes = ['audio', 'video', 'screen', 'screen-audio'] as const;
 export type Lane = (typeof kLanes)[number];
@@ -129,7 +129,7 @@ export class Peer extends Emitter<PeerEvents> {
       if (this.#confirmation !== undefined) this.#relay({ kind: 'confirm', data: { mac: this.#confirmation } });
       const offer = this.#connection?.localDescription;
       if (this.#offers && this.#connection?.signalingState === 'have-local-offer' && offer)
-        this.send({ kind: 'offer', data: { round: this.#round, sdp: withoutAudioLevels(offer.sdp) } });
+        this.send({ kind: 'offer', data: { round: this.#round, sdp: outgoing(offer.sdp) } });
       else if (this.#link === 'lost') this.#restart();
     }
   }
@@ -186,7 +186,13 @@ export class Peer extends Emitter<PeerEvents> {
         if (!this.#closed) await task();
       })
       .catch((error: unknown) => {
-        if (!this.#closed) this.emit('failed', error instanceof Error ? error.name : 'unknown');
+        if (this.#closed) return;
+        this.emit('failed', error instanceof Error ? error.name : 'unknown');
+        // Setting up did not work out, for instance a description that the other browser does not take: once more.
+        if (this.#connection && this.#link !== 'connected') {
+          this.#setLink('lost');
+          this.#planRestart(kRestartAfterMs);
+        }
       });
   }
 
@@ -300,7 +306,7 @@ export class Peer extends Emitter<PeerEvents> {
     this.#round++;
     this.#learnCodecs();
     const sdp = connection.localDescription?.sdp ?? '';
-    this.send({ kind: 'offer', data: { round: this.#round, sdp: withoutAudioLevels(sdp) } });
+    this.send({ kind: 'offer', data: { round: this.#round, sdp: outgoing(sdp) } });
   }
 
   async #onOffer(round: number, sdp: string): Promise<void> {
@@ -309,7 +315,7 @@ export class Peer extends Emitter<PeerEvents> {
     if (round <= this.#answered) {
       // Asked again: the answer got lost.
       const answer = connection.localDescription;
-      if (round === this.#answered && answer) this.send({ kind: 'answer', data: { round, sdp: answer.sdp } });
+      if (round === this.#answered && answer) this.send({ kind: 'answer', data: { round, sdp: outgoing(answer.sdp) } });
       return;
     }
     await connection.setRemoteDescription({ type: 'offer', sdp });
@@ -328,7 +334,7 @@ export class Peer extends Emitter<PeerEvents> {
     if (this.#closed) return;
     this.#answered = round;
     this.#learnCodecs();
-    this.send({ kind: 'answer', data: { round, sdp: withoutAudioLevels(connection.localDescription?.sdp ?? '') } });
+    this.send({ kind: 'answer', data: { round, sdp: outgoing(connection.localDescription?.sdp ?? '') } });
     await this.#addEarlyCandidates();
     await this.#applyBitrate();
   }
@@ -381,10 +387,7 @@ export class Peer extends Emitter<PeerEvents> {
       this.#restart();
     } else if (connectionState === 'disconnected' || iceConnectionState === 'disconnected') {
       this.#setLink('lost');
-      this.#restartTimer ??= setTimeout(() => {
-        this.#restartTimer = undefined;
-        this.#restart();
-      }, kRestartAfterMs);
+      this.#planRestart(kRestartAfterMs);
     }
   }
 
@@ -403,10 +406,14 @@ export class Peer extends Emitter<PeerEvents> {
       });
     }
     // Once is not enough when the network or the server is still away.
+    this.#planRestart(2 * kRestartAfterMs);
+  }
+
+  #planRestart(afterMs: number): void {
     this.#restartTimer ??= setTimeout(() => {
       this.#restartTimer = undefined;
       if (this.#link === 'lost') this.#restart();
-    }, 2 * kRestartAfterMs);
+    }, afterMs);
   }
 
   #setLink(link: LinkState): void {

@@ -20,12 +20,24 @@ export function payloadTypes(sdp: string): Map<number, CodecName> {
   return map;
 }
 
+const kAudioLevel = /^a=extmap:\d+(?:\/\w+)? urn:ietf:params:rtp-hdrext:(?:ssrc|csrc)-audio-level/;
+const kCodecLine = /^a=(?:rtpmap|fmtp|rtcp-fb):(\d+) /;
+
 /**
- * Takes out what would tell listeners on the way how loud someone speaks: the audio-level header extensions (RFC 6464,
- * 6465) are not covered by SRTP's encryption. The other side then does not offer them back, so neither side sends them.
+ * A description as it goes out, without two kinds of lines:
+ * - the audio-level header extensions (RFC 6464, 6465): SRTP does not encrypt them, so listeners on the way could tell who
+ *   speaks how loudly. The other side does not offer back what it was not offered, so neither side sends them.
+ * - attributes of payload types that their media line does not list. Firefox leaves some behind after
+ *   setCodecPreferences, and Chromium then refuses the whole description.
  */
-export function withoutAudioLevels(sdp: string): string {
-  return sdp.replace(/^a=extmap:\d+(?:\/\w+)? urn:ietf:params:rtp-hdrext:(?:ssrc|csrc)-audio-level[^\r\n]*\r?\n/gm, '');
+export function outgoing(sdp: string): string {
+  let listed = new Set<string>();
+  const lines = sdp.split('\r\n').filter((line) => {
+    if (line.startsWith('m=')) listed = new Set(line.split(' ').slice(3));
+    const type = kCodecLine.exec(line)?.[1];
+    return !kAudioLevel.test(line) && (type === undefined || listed.has(type));
+  });
+  return lines.join('\r\n');
 }
 
 /** VP8 and Opus only, with retransmission for video: the codecs whose clear bytes the frame format defines. */
