@@ -2,8 +2,9 @@
  * Two ends of a call in one page, each with its own MediaCipher and worker. Tests drive it through `mediaLoop`.
  * The picture is a moving pattern drawn here, the sound a tone of 1 kHz.
  */
-import { MediaCipher, type MediaCipherOptions, MediaError, type StatsSnapshot } from '../../../../web/media';
+
 import { payloadTypes } from '../../../../web/local/sdp';
+import { MediaCipher, type MediaCipherOptions, MediaError, type StatsSnapshot } from '../../../../web/media';
 
 export const kTone = 1000;
 
@@ -30,7 +31,6 @@ export interface Flow {
 export interface Failure {
   reason: string;
   at: number;
-  senderTracks: number;
 }
 
 class MediaLoop {
@@ -49,8 +49,7 @@ class MediaLoop {
     this.bob = new MediaCipher({ assets: new URL(assets, location.href), ...options.receiver });
     for (const name of ['alice', 'bob'] as const) {
       this[name].on('failed', (error) => {
-        const senderTracks = this.a.getSenders().filter(({ track }) => track !== null).length;
-        this.failures[name] = { reason: error.reason, at: performance.now(), senderTracks };
+        this.failures[name] = { reason: error.reason, at: performance.now() };
       });
       this[name].on('stats', () => {
         this.snapshots[name]++;
