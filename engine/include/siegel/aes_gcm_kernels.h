@@ -59,7 +59,7 @@ class AesGcm {
 namespace simd {
 
 // Vector-permute AES and GHASH by transposed nibble tables; docs/crypto-kernels.md says how and how fast.
-// 4.4 KB an object, most of it the tables of the hash key's powers 1..8, built when a frame is first long enough to
+// 5.9 KB an object, most of it the tables of the hash key's powers 1..8, built when a frame is first long enough to
 // need them. setKey costs about a microsecond.
 class AesGcm {
  public:
