@@ -68,9 +68,14 @@ export const kWindowMs = 1000;
 const kKeyPatienceMs = 5000;
 const kStallMs = 3000;
 
-type Sums = { at: number; bad: number; missingKey: number; unsupported: number; passed: number };
+type Sums = { at: number; bad: number; replay: number; missingKey: number; unsupported: number; passed: number };
 
-const kBad: readonly RejectReason[] = ['authentication', 'malformed', 'injectedFrame', 'frameTooShort', 'replay'];
+const kBad: readonly RejectReason[] = ['authentication', 'malformed', 'injectedFrame', 'frameTooShort'];
+/**
+ * Browsers hand over a frame twice now and then (packets sent again while probing the bandwidth); the second one is dropped
+ * as a replay, and that is no sign of anything. Many replays and nothing else are.
+ */
+const kReplaysAlone = 10;
 
 function sum(rejected: TrackCounters['rejected'], reasons: readonly RejectReason[]): number {
   return reasons.reduce((total, reason) => total + (rejected[reason] ?? 0), 0);
@@ -90,10 +95,11 @@ export class BadgeMeter {
   update(tracks: TrackCounters[], now: number): void {
     this.#tracks = tracks;
     this.#now = now;
-    const sample: Sums = { at: now, bad: 0, missingKey: 0, unsupported: 0, passed: 0 };
+    const sample: Sums = { at: now, bad: 0, replay: 0, missingKey: 0, unsupported: 0, passed: 0 };
     for (const track of tracks) {
       sample.passed += track.passed;
       sample.bad += sum(track.rejected, kBad);
+      sample.replay += sum(track.rejected, ['replay']);
       sample.missingKey += sum(track.rejected, ['missingKey']);
       sample.unsupported += sum(track.rejected, ['unsupportedCodec', 'unsupportedFrameType', 'bufferTooSmall']);
       if (track.passed > 0 && (track.keyIndex !== this.#keyIndex || track.generation > this.#generation)) {
@@ -122,6 +128,7 @@ export class BadgeMeter {
       // While a key changes, frames that were on their way may come under the old one.
       return rekeying && passed ? amber('rekey') : red('rejected');
     }
+    if (!passed && this.#recent('replay') > kReplaysAlone) return red('rejected');
     if (this.#missingKeySince !== undefined) {
       if (this.#now - this.#missingKeySince > kKeyPatienceMs) return red('no-key');
       return amber(rekeying ? 'rekey' : 'waiting-key');
@@ -151,7 +158,7 @@ export class BadgeMeter {
     return this.#tracks;
   }
 
-  #recent(what: 'bad' | 'missingKey' | 'unsupported' | 'passed'): number {
+  #recent(what: 'bad' | 'replay' | 'missingKey' | 'unsupported' | 'passed'): number {
     const first = this.#samples[0];
     const last = this.#samples.at(-1);
     if (!first || !last) return 0;
