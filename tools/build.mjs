@@ -21,7 +21,8 @@ const say = (text) => console.error(`[build ${((performance.now() - started) / 1
 function cmake(preset) {
   const run = (args) => {
     try {
-      execFileSync('cmake', args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 26 });
+      // Two builds in one folder at a time would mix glue and wasm of different links.
+      execFileSync('flock', [join(root, 'build', '.lock'), 'cmake', ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 26 });
     } catch (error) {
       process.stderr.write(`${error.stdout ?? ''}${error.stderr ?? ''}`);
       throw new Error(`cmake ${args.join(' ')} failed (output above)`);
@@ -70,6 +71,7 @@ async function page(from, to) {
 }
 
 async function main() {
+  mkdirSync(join(root, 'build'), { recursive: true });
   cmake('wasm-simd');
   cmake('wasm-relaxed');
 

@@ -2,19 +2,20 @@
 // nothing. web/media/engine_types.ts is the other side of every name here.
 #include <emscripten/bind.h>
 #include <emscripten/em_macros.h>
-#include <emscripten/val.h>
 
 #include <array>
 #include <cstdint>
-#include <string>
+#include <cstdlib>
+#include <new>
+#include <span>
 
 #include "siegel/frame_opener.h"
 #include "siegel/frame_sealer.h"
+#include "siegel/key_state.h"
 #include "siegel/secret.h"
 
 namespace {
 
-using emscripten::val;
 using siegel::Codec;
 using siegel::Derivation;
 using siegel::Error;
@@ -72,100 +73,90 @@ FrameInfo info(int codec, int type, std::uint32_t ssrc, std::uint32_t timestamp)
           type >= 0 && type <= 3 ? static_cast<FrameType>(type) : FrameType::kOther, ssrc, timestamp};
 }
 
-// A Uint8Array of JavaScript for the length of one call, wiped afterwards. Longer than any key or metadata is refused
-// by size.
-class Input {
- public:
-  explicit Input(const val& bytes) : size_(bytes["length"].as<std::size_t>()) {
-    if (size_ > buffer_.size()) return;
-    val(emscripten::typed_memory_view(size_, buffer_.data())).call<void>("set", bytes);
-  }
-  ~Input() { siegel::memzero(buffer_); }
-  Input(const Input&) = delete;
-  Input& operator=(const Input&) = delete;
-  [[nodiscard]] bool ok() const { return size_ <= buffer_.size(); }
-  [[nodiscard]] std::span<const std::uint8_t> span() const { return std::span(buffer_).first(size_); }
-
- private:
-  static inline std::array<std::uint8_t, 4096> buffer_;  // one call at a time: there are no threads
-  std::size_t size_;
-};
+// Where JavaScript puts key material, a SFrame base key, metadata or a trailer for the length of one control-plane
+// call, which wipes it. (Embind's own strings and values would leave copies behind, and cost a fifth of the module.)
+std::array<std::uint8_t, siegel::kMaxMaterial> input;
 
 template <typename Call>
-int withBytes(const val& bytes, Call call) {
-  const Input input(bytes);
-  return input.ok() ? static_cast<int>(call(input.span())) : static_cast<int>(Error::kInvalidKey);
+int withInput(std::uint32_t size, Call call) {
+  const int error = static_cast<int>(size <= input.size() ? call(std::span<const std::uint8_t>(input).first(size))
+                                                          : Error::kInvalidKey);
+  siegel::memzero(input);
+  return error;
 }
 
 Format format(int number) { return number >= 0 && number <= 2 ? static_cast<Format>(number) : Format::kJFrame; }
 Derivation derivation(int number) { return static_cast<Derivation>(number >= 0 && number <= 2 ? number : 0); }
 
-class Sealer {
- public:
-  Sealer(int formatNumber, int ringSize) : sealer_({.format = format(formatNumber), .ringSize = ringSize}) {}
-  [[nodiscard]] std::uint32_t handle() const { return address(&sealer_); }
-  int setKey(int keyIndex, const val& material, int how, bool current) {
-    return withBytes(material, [&](auto bytes) { return sealer_.setKey(keyIndex, bytes, derivation(how), current); });
-  }
-  int setSFrameKey(int suite, std::uint64_t kid, const val& baseKey) {
-    return withBytes(baseKey, [&](auto bytes) { return sealer_.setSFrameKey(suite, kid, bytes); });
-  }
-  int setMetadata(const val& metadata) {
-    return withBytes(metadata, [&](auto bytes) { return sealer_.setMetadata(bytes); });
-  }
-  int ratchet() {
-    const Result<std::uint32_t> generation = sealer_.ratchet();
-    return generation.ok() ? static_cast<int>(generation.value()) : fail(generation.error());
-  }
-  int dropKey(int keyIndex) { return static_cast<int>(sealer_.dropKey(keyIndex)); }
-  [[nodiscard]] int currentKeyIndex() const { return sealer_.currentKeyIndex(); }
+// Objects are named by their address; wasm/control.js gives them the shape of classes. (Embind's own classes would cost
+// more bytes than the whole worker.)
+using Handle = std::uint32_t;
+siegel::FrameSealer& sealerAt(Handle handle) { return *reinterpret_cast<siegel::FrameSealer*>(handle); }
+siegel::FrameOpener& openerAt(Handle handle) { return *reinterpret_cast<siegel::FrameOpener*>(handle); }
 
- private:
-  siegel::FrameSealer sealer_;
-};
-
-class Opener {
- public:
-  Opener(int formatNumber, int ringSize, int ratchetWindow)
-      : opener_({.format = format(formatNumber), .ringSize = ringSize, .ratchetWindow = ratchetWindow}) {}
-  [[nodiscard]] std::uint32_t handle() const { return address(&opener_); }
-  int setKey(int keyIndex, const val& material, int how) {
-    return withBytes(material, [&](auto bytes) { return opener_.setKey(keyIndex, bytes, derivation(how)); });
-  }
-  int setSFrameKey(int suite, std::uint64_t kid, const val& baseKey) {
-    return withBytes(baseKey, [&](auto bytes) { return opener_.setSFrameKey(suite, kid, bytes); });
-  }
-  int setMetadata(const val& metadata) {
-    return withBytes(metadata, [&](auto bytes) { return opener_.setMetadata(bytes); });
-  }
-  int setInjectedFrames(const val& trailer, bool accept) {
-    return withBytes(trailer, [&](auto bytes) { return opener_.setInjectedFrames(bytes, accept); });
-  }
-  int dropKey(int keyIndex) { return static_cast<int>(opener_.dropKey(keyIndex)); }
-
- private:
-  siegel::FrameOpener opener_;
-};
-
-std::string errorNames() {
-  return "kNone,kMissingKey,kAuthentication,kReplay,kMalformed,kFrameTooShort,kUnsupportedCodec,kUnsupportedFrameType,"
-         "kBufferTooSmall,kCounterExhausted,kInvalidArgument,kInvalidKey,kUnsupportedSuite,kEmptyFrame,kInjectedFrame,"
-         "kKeyUsage,kTooManyStreams";
+Handle sealerNew(int formatNumber, int ringSize) {
+  return address(new siegel::FrameSealer({.format = format(formatNumber), .ringSize = ringSize}));
 }
-
-std::string variant() {
-#ifdef __wasm_relaxed_simd__
-  return "simd-relaxed";
-#else
-  return "simd";
-#endif
+void sealerDelete(Handle sealer) { delete &sealerAt(sealer); }
+int sealerSetKey(Handle sealer, int keyIndex, std::uint32_t size, int how, bool current) {
+  return withInput(size,
+                   [&](auto bytes) { return sealerAt(sealer).setKey(keyIndex, bytes, derivation(how), current); });
 }
+int sealerSetSFrameKey(Handle sealer, int suite, std::uint64_t kid, std::uint32_t size) {
+  return withInput(size, [&](auto bytes) { return sealerAt(sealer).setSFrameKey(suite, kid, bytes); });
+}
+int sealerSetMetadata(Handle sealer, std::uint32_t size) {
+  return withInput(size, [&](auto bytes) { return sealerAt(sealer).setMetadata(bytes); });
+}
+int sealerRatchet(Handle sealer) {
+  const Result<std::uint32_t> generation = sealerAt(sealer).ratchet();
+  return generation.ok() ? static_cast<int>(generation.value()) : fail(generation.error());
+}
+int sealerDropKey(Handle sealer, int keyIndex) { return static_cast<int>(sealerAt(sealer).dropKey(keyIndex)); }
+int sealerCurrentKeyIndex(Handle sealer) { return sealerAt(sealer).currentKeyIndex(); }
+
+Handle openerNew(int formatNumber, int ringSize, int ratchetWindow) {
+  return address(
+      new siegel::FrameOpener({.format = format(formatNumber), .ringSize = ringSize, .ratchetWindow = ratchetWindow}));
+}
+void openerDelete(Handle opener) { delete &openerAt(opener); }
+int openerSetKey(Handle opener, int keyIndex, std::uint32_t size, int how) {
+  return withInput(size, [&](auto bytes) { return openerAt(opener).setKey(keyIndex, bytes, derivation(how)); });
+}
+int openerSetSFrameKey(Handle opener, int suite, std::uint64_t kid, std::uint32_t size) {
+  return withInput(size, [&](auto bytes) { return openerAt(opener).setSFrameKey(suite, kid, bytes); });
+}
+int openerSetMetadata(Handle opener, std::uint32_t size) {
+  return withInput(size, [&](auto bytes) { return openerAt(opener).setMetadata(bytes); });
+}
+int openerSetInjectedFrames(Handle opener, std::uint32_t size, bool accept) {
+  return withInput(size, [&](auto bytes) { return openerAt(opener).setInjectedFrames(bytes, accept); });
+}
+int openerDropKey(Handle opener, int keyIndex) { return static_cast<int>(openerAt(opener).dropKey(keyIndex)); }
 
 }  // namespace
 
 extern "C" {
 
+// Embind formats the number of an unknown type into an error text with this one function, which would bring all of
+// printf. There are no unknown types here; the text would say "?".
+int siprintf(char* out, const char* format, ...);  // NOLINT(cert-dcl50-cpp)
+int siprintf(char* out, const char*, ...) {        // NOLINT(cert-dcl50-cpp)
+  out[0] = '?';
+  out[1] = 0;
+  return 1;
+}
+
 EMSCRIPTEN_KEEPALIVE std::uint8_t* siegel_area() { return area.data(); }
+EMSCRIPTEN_KEEPALIVE std::uint8_t* siegel_input() { return input.data(); }
+EMSCRIPTEN_KEEPALIVE int siegel_error_count() { return siegel::kErrorCount; }
+EMSCRIPTEN_KEEPALIVE int siegel_relaxed() {
+#ifdef __wasm_relaxed_simd__
+  return 1;
+#else
+  return 0;
+#endif
+}
 EMSCRIPTEN_KEEPALIVE std::uint32_t siegel_capacity() { return kCapacity; }
 EMSCRIPTEN_KEEPALIVE std::uint32_t siegel_headroom() { return siegel::kHeadroom; }
 EMSCRIPTEN_KEEPALIVE ResultBlock* siegel_result() { return &block; }
@@ -215,24 +206,34 @@ EMSCRIPTEN_KEEPALIVE void siegel_wipe() { siegel::memzero(area); }
 
 }  // extern "C"
 
+// The C++ library's own versions bring printf for a message that nobody reads. Out of memory ends the module (a trap),
+// and the worker with it: nothing passes then.
+void* operator new(std::size_t size) {
+  void* p = std::malloc(size);
+  if (p == nullptr) __builtin_trap();
+  return p;
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void* operator new[](std::size_t size) { return operator new(size); }
+void operator delete[](void* p) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+
 EMSCRIPTEN_BINDINGS(siegel) {
-  emscripten::class_<Sealer>("Sealer")
-      .constructor<int, int>()
-      .property("handle", &Sealer::handle)
-      .function("setKey", &Sealer::setKey)
-      .function("setSFrameKey", &Sealer::setSFrameKey)
-      .function("setMetadata", &Sealer::setMetadata)
-      .function("ratchet", &Sealer::ratchet)
-      .function("dropKey", &Sealer::dropKey)
-      .function("currentKeyIndex", &Sealer::currentKeyIndex);
-  emscripten::class_<Opener>("Opener")
-      .constructor<int, int, int>()
-      .property("handle", &Opener::handle)
-      .function("setKey", &Opener::setKey)
-      .function("setSFrameKey", &Opener::setSFrameKey)
-      .function("setMetadata", &Opener::setMetadata)
-      .function("setInjectedFrames", &Opener::setInjectedFrames)
-      .function("dropKey", &Opener::dropKey);
-  emscripten::function("errorNames", &errorNames);
-  emscripten::function("variant", &variant);
+  using emscripten::function;
+  function("sealerNew", &sealerNew);
+  function("sealerDelete", &sealerDelete);
+  function("sealerSetKey", &sealerSetKey);
+  function("sealerSetSFrameKey", &sealerSetSFrameKey);
+  function("sealerSetMetadata", &sealerSetMetadata);
+  function("sealerRatchet", &sealerRatchet);
+  function("sealerDropKey", &sealerDropKey);
+  function("sealerCurrentKeyIndex", &sealerCurrentKeyIndex);
+  function("openerNew", &openerNew);
+  function("openerDelete", &openerDelete);
+  function("openerSetKey", &openerSetKey);
+  function("openerSetSFrameKey", &openerSetSFrameKey);
+  function("openerSetMetadata", &openerSetMetadata);
+  function("openerSetInjectedFrames", &openerSetInjectedFrames);
+  function("openerDropKey", &openerDropKey);
 }
