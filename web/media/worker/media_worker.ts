@@ -49,6 +49,7 @@ export class MediaWorker {
   }
 
   onMessage(data: unknown): void {
+    if (typeof data !== 'object' || data === null) return;
     const message = data as ToWorker;
     switch (message.kind) {
       case 'init':
