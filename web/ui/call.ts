@@ -101,6 +101,9 @@ export class SiegelCall extends SiegelElement {
         width: 1.15rem;
         height: 1.15rem;
       }
+      header siegel-badge {
+        min-width: 0;
+      }
       .space {
         flex: 1;
       }
@@ -222,7 +225,7 @@ export class SiegelCall extends SiegelElement {
       .alone {
         position: absolute;
         inset-inline: 0;
-        bottom: 1rem;
+        bottom: 3.5rem;
         display: grid;
         place-items: center;
         padding-inline: 1.25rem;
@@ -408,7 +411,7 @@ export class SiegelCall extends SiegelElement {
         <siegel-badge data-call .badge=${room.badge} .label=${t.showCallNumbers} @numbers=${() => {
           this.numbersOf = 'call';
         }}></siegel-badge>
-        <span class="count" aria-label=${t.people(members.length + 1)} title=${t.people(members.length + 1)}>${icons.people}${members.length + 1}</span>
+        <span class="count" role="img" aria-label=${t.people(members.length + 1)} title=${t.people(members.length + 1)}>${icons.people}${members.length + 1}</span>
         <span class="space"></span>
         <button type="button" class="button invite" aria-label=${t.copyLink} title=${t.copyLink} @click=${this.#copyLink}>${icons.link}<span class="wide-only">${t.invite}</span></button>
       </header>

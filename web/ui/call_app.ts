@@ -103,12 +103,14 @@ export class SiegelCallApp extends SiegelElement {
   override connectedCallback(): void {
     super.connectedCallback();
     window.addEventListener('pagehide', this.#onPageHide);
+    window.addEventListener('pageshow', this.#onPageShow);
     window.addEventListener('popstate', this.#onBack);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     window.removeEventListener('pagehide', this.#onPageHide);
+    window.removeEventListener('pageshow', this.#onPageShow);
     window.removeEventListener('popstate', this.#onBack);
   }
 
@@ -378,6 +380,11 @@ export class SiegelCallApp extends SiegelElement {
   readonly #onPageHide = (): void => {
     void this.#room?.leave();
     this.#invitation?.wipe();
+  };
+
+  /** Out of the browser's back-forward cache: what was left is gone, so begin anew. */
+  readonly #onPageShow = (event: PageTransitionEvent): void => {
+    if (event.persisted) location.reload();
   };
 
   readonly #onBack = (): void => {

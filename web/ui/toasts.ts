@@ -59,6 +59,10 @@ export class SiegelToasts extends SiegelElement {
   constructor() {
     super();
     this.toasts = [];
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
     this.setAttribute('role', 'status');
     this.setAttribute('aria-live', 'polite');
   }
