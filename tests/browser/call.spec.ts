@@ -65,7 +65,8 @@ for (const [one, two] of kPairs) {
         await expect(person.page.locator('siegel-badge[data-call]')).toHaveAttribute('data-level', 'green');
         const { opened, rejected } = await openedFrames(person, other);
         expect(opened, 'frames the badge stands on').toBeGreaterThan(150);
-        expect(rejected).toBe('0');
+        // The first frames may come before their key; none may fail to verify.
+        expect(rejected).toMatch(/^(0|[0-9]+ no key)$/);
       }
       const finished = await call.finish();
       for (const { streams } of finished) {

@@ -10,7 +10,7 @@ import { plainCall, startBlankSite } from './support/plain_call';
 import { until } from './support/until';
 import { collectFrames, type WireContent } from './wire/frames';
 import { judge, judgeContent, objections } from './wire/judge';
-import { judgeLoopback, startLoopbackCapture } from './wire/loopback';
+import { judgeLoopback, portsOf, startLoopbackCapture } from './wire/loopback';
 import { isRtcp } from './wire/rtp';
 import { openFrame, pretendToSeal, sealFrame } from './wire/seal_for_test';
 
@@ -66,18 +66,21 @@ for (const [one, two] of kPairs) {
       if (typeof outside === 'string') {
         test.info().annotations.push({ type: 'not checked', description: outside });
       } else {
+        const ports = portsOf(captures.flatMap(({ descriptions }) => descriptions));
         const seen = judgeLoopback(
           await outside.stop(),
           captures.flatMap(({ packets }) => packets),
+          ports,
         );
         expect(seen.faults).toEqual([]);
         expect(seen.srtp).toBeGreaterThan(300);
         // Taken away from the dump, the same packets must be missed.
         const one = captures[0]!.packets.find(({ outbound, bytes }) => outbound && !isRtcp(bytes))!;
-        const ice = { flow: 'x', payload: Buffer.from('000100002112a442000000000000000000000000', 'hex') };
-        const plain = { flow: 'x', payload: one.bytes };
-        expect(judgeLoopback([ice, plain], []).faults.join()).toContain('that no dump has');
-        expect(judgeLoopback([ice, plain], [one]).faults.join()).toContain('no authentication tag');
+        const plain = { ports: [...ports].slice(0, 2) as [number, number], payload: one.bytes };
+        expect(judgeLoopback([plain], [], ports).faults.join()).toContain('that no dump has');
+        expect(judgeLoopback([plain], [one], ports).faults.join()).toContain('no authentication tag');
+        const text = { ...plain, payload: Buffer.from('hello') };
+        expect(judgeLoopback([text], [], ports).faults.join()).toContain('neither STUN, DTLS nor SRTP');
       }
     } finally {
       for (const { browser } of people) await browser.close();

@@ -10,7 +10,7 @@ import { type RunningServer, startServer } from '../../../tools/serve.mjs';
 import { decodeAudio, decodeVideo } from '../wire/decoder';
 import { collectFrames, type WireStream } from '../wire/frames';
 import { judge, objections, type Verdict } from '../wire/judge';
-import { judgeLoopback, type LoopbackCapture, startLoopbackCapture } from '../wire/loopback';
+import { judgeLoopback, type LoopbackCapture, portsOf, startLoopbackCapture } from '../wire/loopback';
 import { KeyBook } from '../wire/open_with_keys';
 import { withJudge } from './checks';
 import {
@@ -147,8 +147,11 @@ export class Call {
     for (const [i, person] of this.people.entries()) this.#checkTraces(person, cookies[i]);
     if (datagrams === null) test.info().annotations.push({ type: 'not checked', description: String(this.outside) });
     else {
+      const ports = portsOf(captures.flatMap(({ descriptions }) => descriptions));
       const sent = captures.flatMap(({ packets }) => packets);
-      expect(judgeLoopback(datagrams, sent).faults, 'on the wire').toEqual([]);
+      const seen = judgeLoopback(datagrams, sent, ports);
+      expect(seen.faults, 'on the wire').toEqual([]);
+      if (sent.length > 0) expect(seen.srtp, 'SRTP packets seen outside').toBeGreaterThan(0);
     }
     const finished: FinishedPerson[] = [];
     await withJudge(async (page) => {
@@ -179,9 +182,10 @@ export class Call {
   async attachViews(): Promise<void> {
     for (const person of this.people) {
       const name = `${person.name}-${person.kind}`;
-      const picture = await person.page.screenshot({ timeout: 5000 }).catch(() => null);
-      if (picture !== null) await test.info().attach(`${name}.png`, { body: picture, contentType: 'image/png' });
       await test.info().attach(`${name}.txt`, { body: person.console.join('\n'), contentType: 'text/plain' });
+      // To hide the caret, Playwright would add a style element, which the page's policy forbids.
+      const picture = await person.page.screenshot({ timeout: 5000, caret: 'initial' }).catch(() => null);
+      if (picture !== null) await test.info().attach(`${name}.png`, { body: picture, contentType: 'image/png' });
     }
   }
 

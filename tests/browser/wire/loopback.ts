@@ -11,8 +11,8 @@ import type { CapturedPacket } from './dump';
 import { isRtcp, parseRtp } from './rtp';
 
 export interface Datagram {
-  /** Both ends' ports in ascending order: the flow, whatever the direction. */
-  flow: string;
+  /** Of sender and receiver. */
+  ports: readonly [number, number];
   payload: Uint8Array;
 }
 
@@ -87,9 +87,8 @@ export function readPcap(file: Uint8Array): Datagram[] {
     if (version === 4 && view.getUint8(ip + 9) === 17) udp = ip + (view.getUint8(ip) & 15) * 4;
     if (version === 6 && view.getUint8(ip + 6) === 17) udp = ip + 40;
     if (udp < 0 || udp + 8 > at) continue;
-    const ports = [view.getUint16(udp), view.getUint16(udp + 2)].sort((a, b) => a - b);
     const end = Math.max(udp + 8, Math.min(at, udp + view.getUint16(udp + 4)));
-    found.push({ flow: ports.join('-'), payload: file.subarray(udp + 8, end) });
+    found.push({ ports: [view.getUint16(udp), view.getUint16(udp + 2)], payload: file.subarray(udp + 8, end) });
   }
   return found;
 }
@@ -104,8 +103,21 @@ export interface LoopbackVerdict {
   faults: string[];
 }
 
-/** Compares the wire with everything the people of a call wrote down as sent. */
-export function judgeLoopback(datagrams: readonly Datagram[], sent: readonly CapturedPacket[]): LoopbackVerdict {
+/** The UDP ports of the browsers under test: of the host candidates in their local descriptions. */
+export function portsOf(descriptions: readonly string[]): Set<number> {
+  const candidates = descriptions.flatMap((text) => [...text.matchAll(/^a=candidate:\S+ \d udp \d+ \S+ (\d+) /gim)]);
+  return new Set(candidates.map(([, port]) => Number(port)));
+}
+
+/**
+ * Compares the wire with everything the people of a call wrote down as sent. `ours` (of `portsOf`) leaves out what other
+ * programs on the machine send.
+ */
+export function judgeLoopback(
+  datagrams: readonly Datagram[],
+  sent: readonly CapturedPacket[],
+  ours: ReadonlySet<number>,
+): LoopbackVerdict {
   const before = new Map<string, Uint8Array>();
   for (const { outbound, bytes } of sent) {
     const packet = outbound && !isRtcp(bytes) ? parseRtp(bytes) : null;
@@ -113,12 +125,8 @@ export function judgeLoopback(datagrams: readonly Datagram[], sent: readonly Cap
   }
   const verdict: LoopbackVerdict = { stun: 0, dtls: 0, srtp: 0, srtcp: 0, other: 0, faults: [] };
   const unknown = new Map<number, number>();
-  // Other programs of the machine use UDP too (DNS for one): a browser's media flow is one with ICE on it (RFC 8489 §6).
-  const isIce = ({ payload }: Datagram) =>
-    payload.length >= 20 && (payload[0] ?? 4) < 4 && Buffer.from(payload.subarray(4, 8)).toString('hex') === '2112a442';
-  const flows = new Set(datagrams.filter(isIce).map(({ flow }) => flow));
-  for (const { flow, payload: datagram } of datagrams) {
-    if (!flows.has(flow)) continue;
+  for (const { ports, payload: datagram } of datagrams) {
+    if (!ports.some((port) => ours.has(port))) continue;
     const first = datagram[0] ?? 255;
     // RFC 7983: the first byte says which protocol it is.
     if (first < 4) verdict.stun++;
