@@ -8,7 +8,8 @@
 
 namespace siegel {
 
-// Overwrites `bytes` with zeros in a way that the compiler may not leave out. Caller-owned memory; any length. Cost: one pass.
+// Overwrites `bytes` with zeros in a way that the compiler may not leave out. Caller-owned memory; any length. Cost:
+// one pass.
 void memzero(std::span<std::uint8_t> bytes);
 
 // Compares in time that depends on the lengths only (which count as public: different lengths are simply unequal).
