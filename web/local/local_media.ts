@@ -235,7 +235,7 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
       return 'cancelled';
     } catch (error) {
       // The chosen device is gone: any other is better than none.
-      if (error instanceof DOMException && error.name === 'OverconstrainedError') {
+      if ((error as { name?: unknown } | null)?.name === 'OverconstrainedError') {
         const kind = wish.video ? 'videoinput' : 'audioinput';
         if (this.#chosen[kind] !== undefined) {
           delete this.#chosen[kind];
@@ -285,16 +285,15 @@ function stop(...tracks: MediaStreamTrack[]): void {
   for (const track of tracks) track.stop();
 }
 
+/** By name: an OverconstrainedError is no DOMException everywhere. */
 export function problemOf(error: unknown): MediaProblem {
-  if (!(error instanceof DOMException)) return 'busy';
-  switch (error.name) {
+  const { name, message } = (error ?? {}) as { name?: unknown; message?: unknown };
+  switch (name) {
     case 'NotAllowedError':
     case 'SecurityError':
-    case 'PermissionDeniedError':
-      return /system/i.test(error.message) ? 'denied-by-system' : 'denied';
+      return /system/i.test(String(message)) ? 'denied-by-system' : 'denied';
     case 'NotFoundError':
     case 'OverconstrainedError':
-    case 'DevicesNotFoundError':
       return 'missing';
     default:
       return 'busy';
