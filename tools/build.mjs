@@ -22,7 +22,11 @@ function cmake(preset) {
   const run = (args) => {
     try {
       // Two builds in one folder at a time would mix glue and wasm of different links.
-      execFileSync('flock', [join(root, 'build', '.lock'), 'cmake', ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 26 });
+      execFileSync('flock', [join(root, 'build', '.lock'), 'cmake', ...args], {
+        cwd: root,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        maxBuffer: 1 << 26,
+      });
     } catch (error) {
       process.stderr.write(`${error.stdout ?? ''}${error.stderr ?? ''}`);
       throw new Error(`cmake ${args.join(' ')} failed (output above)`);
@@ -67,7 +71,14 @@ async function page(from, to) {
   }
   const entries = readdirSync(from).filter((name) => /^(main|.*\.entry)\.ts$/.test(name));
   if (entries.length === 0) return;
-  await build({ ...shared, entryPoints: entries.map((name) => join(from, name)), outdir: to, sourcemap: true });
+  // Scripts shared with Node import node:* where only Node gets to.
+  await build({
+    ...shared,
+    entryPoints: entries.map((name) => join(from, name)),
+    outdir: to,
+    sourcemap: true,
+    external: ['node:*'],
+  });
 }
 
 async function main() {
