@@ -12,8 +12,9 @@
 //     to another index, ratchets, and setting the same key again.
 // Ownership: keys live here and are wiped on drop. Not copyable. Threads: one at a time.
 // Cost: open() reads each byte twice (tag, then decryption), no allocation. A forged frame: two tag checks at most,
-// amortised. Memory: 4-9 kB per key and 6 kB per (key, SSRC); set at setKey, never on the frame path.
-// Sources: docs/formats.md, docs/nonces-and-replay.md; requirements R1, R5-R8, R12, R13.
+// amortised. Memory: 5-10 kB per key, and 6 kB per (key, SSRC) up to 200 kB, taken in setKey, never on the frame path.
+// Beyond that the SSRC that has been still for longest is closed at its latest timestamp; kTooManyStreams after 128 of
+// those. Sources: docs/formats.md, docs/nonces-and-replay.md; requirements R1, R5-R8, R12, R13.
 #pragma once
 
 #include <array>
@@ -95,6 +96,8 @@ class FrameOpener {
   [[nodiscard]] bool spend(double nowMs);
   void releaseWindows(Slot& slot);
   void reserveWindows();
+  void giveBack(Window* window);
+  [[nodiscard]] Window* takeWindow(Slot& slot);
 
   OpenerOptions options_;
   std::unique_ptr<std::unique_ptr<Slot>[]> ring_;
@@ -102,6 +105,8 @@ class FrameOpener {
   std::unique_ptr<Window> windows_;  // owns every window, as a list
   Window* freeWindows_ = nullptr;
   std::size_t freeCount_ = 0;
+  std::size_t windowCount_ = 0;
+  std::uint64_t windowClock_ = 0;
   std::uint32_t serial_ = 0;
   std::array<Ticket, kMaxInFlight> tickets_{};
   std::uint32_t ticketNumber_ = 0;

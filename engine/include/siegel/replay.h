@@ -23,6 +23,10 @@ constexpr bool laterThan(std::uint32_t a, std::uint32_t b) { return static_cast<
 class IvWindow {
  public:
   void reset();
+  // Empty, but everything up to and including `floor` counts as too old: a window that continues a closed one.
+  void resetAbove(std::uint32_t floor);
+  // The latest timestamp that was recorded (or the floor). REQUIRES: at least one of the two.
+  [[nodiscard]] std::uint32_t latest() const { return latest_; }
   // True when (timestamp, word) was not recorded and is not older than the window.
   [[nodiscard]] bool check(std::uint32_t timestamp, std::uint32_t word) const;
   void record(std::uint32_t timestamp, std::uint32_t word);
@@ -43,6 +47,7 @@ class IvWindow {
   std::size_t next_ = 0;
   std::size_t count_ = 0;
   std::uint32_t floor_ = 0;
+  std::uint32_t latest_ = 0;
   bool hasFloor_ = false;
 };
 

@@ -19,6 +19,8 @@ using Bytes = std::span<const std::uint8_t>;
 constexpr double kTokenMs = 100;  // one look ahead beyond the next generation per 100 ms
 constexpr std::size_t kWindowsPerKey = 16;
 constexpr std::size_t kSpareWindows = 8;
+constexpr std::size_t kMaxWindows = 32;   // of all keys together: 200 kB
+constexpr std::size_t kMaxRetired = 128;  // closed SSRCs for each key
 constexpr std::size_t kSFrameKids = 16;
 
 constexpr double kInjectedPerSecond = 50;
@@ -43,6 +45,7 @@ constexpr std::array<std::array<std::uint8_t, 32>, 5> kInjectedHashes = {{
 struct FrameOpener::Window {
   IvWindow seen;
   std::uint32_t ssrc = 0;
+  std::uint64_t used = 0;  // when it last moved
   Window* nextFree = nullptr;
   std::unique_ptr<Window> nextOwned;
 
@@ -67,6 +70,36 @@ struct FrameOpener::Slot {
   std::uint32_t epoch = 0;   // serial when the key was set: a ratchet does not change it
   std::array<Window*, kWindowsPerKey> windows{};
   std::size_t windowCount = 0;
+  // A SSRC whose window was needed elsewhere: nothing up to its latest timestamp opens any more.
+  struct Retired {
+    std::uint32_t ssrc;
+    std::uint32_t latest;
+  };
+  std::array<Retired, kMaxRetired> retired;
+  std::size_t retiredCount = 0;
+
+  Window* find(std::uint32_t ssrc) {
+    const auto end = windows.begin() + static_cast<std::ptrdiff_t>(windowCount);
+    auto* const found = std::find_if(windows.begin(), end, [ssrc](const Window* w) { return w->ssrc == ssrc; });
+    return found == end ? nullptr : *found;
+  }
+  Retired* findRetired(std::uint32_t ssrc) {
+    const auto end = retired.begin() + static_cast<std::ptrdiff_t>(retiredCount);
+    auto* const found = std::find_if(retired.begin(), end, [ssrc](const Retired& r) { return r.ssrc == ssrc; });
+    return found == end ? nullptr : &*found;
+  }
+  [[nodiscard]] bool fresh(std::uint32_t ssrc, std::uint32_t timestamp, std::uint32_t word) {
+    if (const Window* window = find(ssrc)) return window->seen.check(timestamp, word);
+    const Retired* closed = findRetired(ssrc);
+    return closed == nullptr || laterThan(timestamp, closed->latest);
+  }
+  // REQUIRES: retiredCount < kMaxRetired.
+  Window* retire(std::size_t index) {
+    Window* window = windows[index];
+    retired[retiredCount++] = {window->ssrc, window->seen.latest()};
+    windows[index] = windows[--windowCount];
+    return window;
+  }
 
   AesGcm& current() { return aead[active]; }
   AesGcm& next() { return aead[1 - active]; }
@@ -198,10 +231,16 @@ Error FrameOpener::dropKey(int keyIndex) {
     sframe_->trial.key.clear();
     sframe_->trial.baseKey.wipe();
     for (SFrameKeys::Entry& entry : sframe_->entries) {
-      if (entry.key.isSet() && (entry.kid & 0x7FFFFFFF) == static_cast<std::uint64_t>(keyIndex)) {
-        entry.key.clear();
-        entry.baseKey.wipe();
+      if (!entry.key.isSet() || (entry.kid & 0x7FFFFFFF) != static_cast<std::uint64_t>(keyIndex)) continue;
+      // And the earlier steps of the same ratchet: what is dropped could be derived from them again.
+      for (SFrameKeys::Entry& earlier : sframe_->entries) {
+        const bool sameRatchet = earlier.kid >> kSFrameRatchetBits == entry.kid >> kSFrameRatchetBits;
+        if (!earlier.key.isSet() || !sameRatchet || earlier.order >= entry.order) continue;
+        earlier.key.clear();
+        earlier.baseKey.wipe();
       }
+      entry.key.clear();
+      entry.baseKey.wipe();
     }
     return Error::kNone;
   }
@@ -222,41 +261,73 @@ Error FrameOpener::setInjectedFrames(Bytes trailer, bool accept) {
 }
 
 void FrameOpener::releaseWindows(Slot& slot) {
-  for (std::size_t i = 0; i < slot.windowCount; ++i) {
-    slot.windows[i]->nextFree = freeWindows_;
-    freeWindows_ = slot.windows[i];
-    ++freeCount_;
-  }
+  for (std::size_t i = 0; i < slot.windowCount; ++i) giveBack(slot.windows[i]);
   slot.windowCount = 0;
+  slot.retiredCount = 0;
+}
+
+void FrameOpener::giveBack(Window* window) {
+  window->nextFree = freeWindows_;
+  freeWindows_ = window;
+  ++freeCount_;
 }
 
 // Called where keys are set, so that the frame path only takes from the list.
 void FrameOpener::reserveWindows() {
-  while (freeCount_ < kSpareWindows) {
+  while (freeCount_ < kSpareWindows && windowCount_ < kMaxWindows) {
     auto window = std::make_unique<Window>();
-    window->nextFree = freeWindows_;
-    freeWindows_ = window.get();
-    ++freeCount_;
+    giveBack(window.get());
+    ++windowCount_;
     window->nextOwned = std::move(windows_);
     windows_ = std::move(window);
   }
 }
 
-Error FrameOpener::record(Slot& slot, std::uint32_t ssrc, std::uint32_t timestamp, std::uint32_t word) {
-  for (std::size_t i = 0; i < slot.windowCount; ++i) {
-    if (slot.windows[i]->ssrc != ssrc) continue;
-    if (!slot.windows[i]->seen.check(timestamp, word)) return Error::kReplay;
-    slot.windows[i]->seen.record(timestamp, word);
-    return Error::kNone;
+// A window for one more SSRC of `slot`: a free one, or the one that has been still for longest, whatever key it serves.
+// nullptr: too many SSRCs.
+FrameOpener::Window* FrameOpener::takeWindow(Slot& slot) {
+  if (slot.windowCount < kWindowsPerKey && freeWindows_ != nullptr) {
+    Window* window = freeWindows_;
+    freeWindows_ = window->nextFree;
+    --freeCount_;
+    return window;
   }
-  if (slot.windowCount == kWindowsPerKey || freeWindows_ == nullptr) return Error::kTooManyStreams;
-  Window* window = freeWindows_;
-  freeWindows_ = window->nextFree;
-  --freeCount_;
-  window->ssrc = ssrc;
-  window->seen.reset();
+  Slot* owner = nullptr;
+  std::size_t index = 0;
+  const auto consider = [&](Slot& candidate) {
+    if (candidate.retiredCount == kMaxRetired) return;
+    for (std::size_t i = 0; i < candidate.windowCount; ++i) {
+      if (owner != nullptr && candidate.windows[i]->used >= owner->windows[index]->used) continue;
+      owner = &candidate;
+      index = i;
+    }
+  };
+  if (slot.windowCount == kWindowsPerKey) {
+    consider(slot);
+  } else {
+    for (int i = 0; i < options_.ringSize; ++i) {
+      if (ring_[static_cast<std::size_t>(i)] != nullptr) consider(*ring_[static_cast<std::size_t>(i)]);
+    }
+  }
+  return owner == nullptr ? nullptr : owner->retire(index);
+}
+
+Error FrameOpener::record(Slot& slot, std::uint32_t ssrc, std::uint32_t timestamp, std::uint32_t word) {
+  if (!slot.fresh(ssrc, timestamp, word)) return Error::kReplay;
+  Window* window = slot.find(ssrc);
+  if (window == nullptr) {
+    window = takeWindow(slot);
+    if (window == nullptr) return Error::kTooManyStreams;
+    window->ssrc = ssrc;
+    window->seen.reset();
+    if (Slot::Retired* closed = slot.findRetired(ssrc)) {
+      window->seen.resetAbove(closed->latest);
+      *closed = slot.retired[--slot.retiredCount];
+    }
+    slot.windows[slot.windowCount++] = window;
+  }
+  window->used = ++windowClock_;
   window->seen.record(timestamp, word);
-  slot.windows[slot.windowCount++] = window;
   return Error::kNone;
 }
 
@@ -303,10 +374,7 @@ Error FrameOpener::parse(std::span<std::uint8_t> buffer, std::size_t offset, std
                keyIndex, trailer::getBig32(iv),        out.slot->generation,
                false};
   // A frame that was opened before needs no cryptography to be refused.
-  for (std::size_t i = 0; i < out.slot->windowCount; ++i) {
-    const Window& window = *out.slot->windows[i];
-    if (window.ssrc == out.frame.ivSsrc && !window.seen.check(out.timestamp, out.word)) return Error::kReplay;
-  }
+  if (!out.slot->fresh(out.frame.ivSsrc, out.timestamp, out.word)) return Error::kReplay;
   return Error::kNone;
 }
 

@@ -7,7 +7,15 @@ void IvWindow::reset() {
   next_ = 0;
   count_ = 0;
   floor_ = 0;
+  latest_ = 0;
   hasFloor_ = false;
+}
+
+void IvWindow::resetAbove(std::uint32_t floor) {
+  reset();
+  floor_ = floor;
+  latest_ = floor;
+  hasFloor_ = true;
 }
 
 std::size_t IvWindow::home(std::uint32_t timestamp, std::uint32_t word) {
@@ -47,6 +55,7 @@ void IvWindow::erase(std::size_t slot) {
 }
 
 void IvWindow::record(std::uint32_t timestamp, std::uint32_t word) {
+  if ((count_ == 0 && !hasFloor_) || laterThan(timestamp, latest_)) latest_ = timestamp;
   if (count_ == kIvWindow) {
     const Entry& oldest = entries_[next_];
     if (!hasFloor_ || laterThan(oldest.timestamp, floor_)) floor_ = oldest.timestamp;
