@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import {
   type Browser,
   type BrowserContext,
+  expect as baseExpect,
   chromium,
-  expect,
   firefox,
   type LaunchOptions,
   type Page,
@@ -24,6 +24,10 @@ import { kSite } from './support/call';
 import { chromiumOptions, firefoxOptions } from './support/launch_options';
 
 type Kind = 'chromium' | 'firefox';
+
+// Several browsers on two cores: what takes a moment alone may take long here. Times that matter are measured elsewhere.
+test.describe.configure({ timeout: 120_000 });
+const expect = baseExpect.configure({ timeout: 20_000 });
 
 const cleanups: Array<() => Promise<unknown> | unknown> = [];
 const logs = new Map<Page, string[]>();
@@ -169,6 +173,7 @@ test.describe('devices', () => {
       const { page } = await open();
       await page.addInitScript(
         ([errorName, errorMessage]) => {
+          if (!navigator.mediaDevices) return; // the empty page before
           navigator.mediaDevices.getUserMedia = async () => {
             throw new DOMException(errorMessage, errorName);
           };
@@ -187,6 +192,7 @@ test.describe('devices', () => {
     const server = await serve();
     const { page } = await open({
       init: () => {
+        if (!navigator.mediaDevices) return;
         const original = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
         const state = { opened: [] as MediaStream[], gone: false };
         Object.assign(globalThis, { cameras: state });
@@ -228,6 +234,7 @@ test.describe('devices', () => {
     const server = await serve();
     const { page } = await open({
       init: () => {
+        if (!navigator.mediaDevices) return;
         const calls: string[] = [];
         Object.assign(globalThis, { calls });
         for (const name of ['getUserMedia', 'getDisplayMedia'] as const)
@@ -342,7 +349,7 @@ test.describe('engine', () => {
     const port = typeof address === 'object' && address ? address.port : 0;
     const { page } = await open();
     await page.goto(linkTo({ url: `http://localhost:${port}` }));
-    await expect(notice(page, 'wasm-mime')).toContainText('application/wasm', { timeout: 15_000 });
+    await expect(notice(page, 'wasm-mime')).toContainText('application/wasm');
     await quiet(page, /wasm|MIME/i);
   });
 
@@ -353,7 +360,7 @@ test.describe('engine', () => {
     );
     const { page } = await open();
     await page.goto(linkTo(server));
-    await expect(notice(page, 'wasm-load')).toContainText('could not be loaded', { timeout: 15_000 });
+    await expect(notice(page, 'wasm-load')).toContainText('could not be loaded');
     await expect(page.locator('siegel-lobby')).toHaveCount(0);
     await quiet(page, /404|Failed to load|wasm/i);
   });
@@ -364,7 +371,7 @@ test.describe('engine', () => {
     let broken = true;
     await page.route('**/siegel-worker.js', (route) => (broken ? route.abort() : route.continue()));
     await page.goto(linkTo(server));
-    await expect(notice(page, 'worker-load')).toContainText('did not start', { timeout: 20_000 });
+    await expect(notice(page, 'worker-load')).toContainText('did not start');
     broken = false;
     await button(page, 'Try again').click();
     await expect(page.getByText('Encryption is ready.')).toBeVisible({ timeout: 15_000 });
@@ -414,16 +421,16 @@ test.describe('server', () => {
     await server.close();
     await button(page, 'Join without camera and microphone').click();
     await expect(notice(page, 'unreachable')).toContainText('does not answer');
+    await button(page, 'Try again').click();
+    await expect(notice(page, 'unreachable')).toBeVisible();
     await expect(button(page, 'Cancel')).toBeVisible();
     const again = await startServer({ port: server.port, root: kSite });
     cleanups.push(() => again.close());
-    await button(page, 'Try again').click();
     await inCall(page);
     await quiet(page, /WebSocket|ERR_CONNECTION|can.t establish/i);
   });
 
   test('row 16: goes away during the call; sound and picture go on, and it comes back by itself', async () => {
-    test.setTimeout(90_000);
     const server = await startServer({ port: 0, root: kSite });
     const link = linkTo(server);
     const browser = await launch();
@@ -439,21 +446,19 @@ test.describe('server', () => {
       await inCall(page);
     }
     const badge = ada.locator('siegel-tile:not([own]) siegel-badge');
-    await expect(badge).toHaveAttribute('data-level', 'green', { timeout: 20_000 });
+    await expect(badge).toHaveAttribute('data-level', 'green');
     await server.close();
     await expect(ada.locator('[data-banner="away"]')).toContainText('The call goes on');
     const time = () =>
       ada.locator('siegel-tile:not([own]) video').evaluate((video: HTMLVideoElement) => video.currentTime);
     const before = await time();
-    await expect.poll(time, { timeout: 15_000 }).toBeGreaterThan(before + 1);
+    await expect.poll(time).toBeGreaterThan(before + 1);
     await expect(badge).toHaveAttribute('data-level', 'green');
     await button(bert, 'Mute microphone').click();
     const again = await startServer({ port: server.port, root: kSite });
     cleanups.push(() => again.close());
-    await expect(ada.locator('[data-banner="away"]')).toHaveCount(0, { timeout: 20_000 });
-    await expect(ada.locator('siegel-tile:not([own])').getByRole('img', { name: 'Microphone is muted' })).toBeVisible({
-      timeout: 20_000,
-    });
+    await expect(ada.locator('[data-banner="away"]')).toHaveCount(0);
+    await expect(ada.locator('siegel-tile:not([own])').getByRole('img', { name: 'Microphone is muted' })).toBeVisible();
     await expect(badge).toHaveAttribute('data-level', 'green');
     for (const page of [ada, bert]) await quiet(page, /WebSocket|ERR_CONNECTION|can.t establish/i);
   });
