@@ -21,7 +21,7 @@ import { until } from './support/until';
 import { splitSealed } from './wire/judge';
 import { KeyBook } from './wire/open_with_keys';
 
-test.describe.configure({ timeout: 150_000 });
+test.describe.configure({ timeout: 180_000 });
 
 /** Runs a call; whatever happens, its browsers and server end. */
 async function inCall(work: (call: Call) => Promise<void>): Promise<void> {
@@ -37,11 +37,15 @@ async function inCall(work: (call: Call) => Promise<void>): Promise<void> {
 }
 
 async function everybodyMeets(people: readonly Person[]): Promise<void> {
-  // Pictures are counted from the first call on, so all counters start now.
-  for (const person of people)
-    for (const other of people) if (other !== person) await presented(person, (await elementsOf(person, other)).video);
-  for (const person of people) for (const other of people) if (other !== person) await meets(person, other);
-  for (const person of people) for (const other of people) if (other !== person) await getsFrames(person, other);
+  await Promise.all(
+    people.map(async (person) => {
+      const others = people.filter((other) => other !== person);
+      // Pictures are counted from the first call on, so all counters start now.
+      for (const other of others) await presented(person, (await elementsOf(person, other)).video);
+      for (const other of others) await meets(person, other);
+      for (const other of others) await getsFrames(person, other);
+    }),
+  );
 }
 
 const kPairs: [BrowserKind, BrowserKind][] = [

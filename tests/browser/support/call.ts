@@ -68,6 +68,8 @@ export interface CallOptions {
   mediaExpected?: boolean;
 }
 
+const kJoin = /^(Join now|Jetzt teilnehmen)$/;
+
 export class Call {
   readonly people: Person[] = [];
   readonly #looks = new Map<Person, LastLook>();
@@ -99,7 +101,7 @@ export class Call {
     if (!this.#secrets.some((known) => known.equals(link.secret))) this.#secrets.push(link.secret);
     await test.step(`${person.name} joins`, async () => {
       await this.toLobby(person, link);
-      await person.page.getByRole('button', { name: 'Join now' }).click();
+      await person.page.getByRole('button', { name: kJoin }).click();
       await expect(callView(person)).toBeVisible({ timeout: 15_000 });
     });
   }
@@ -107,9 +109,11 @@ export class Call {
   async toLobby(person: Person, link: Link = this.link): Promise<void> {
     const { page } = person;
     await page.goto(link.url);
-    await page.getByRole('button', { name: 'Turn on camera and microphone' }).click({ timeout: 15_000 });
-    await page.getByLabel('Your name').fill(person.name);
-    await expect(page.getByRole('button', { name: 'Join now' })).toBeEnabled({ timeout: 15_000 });
+    await page
+      .getByRole('button', { name: /^(Turn on camera and microphone|Kamera und Mikrofon einschalten)$/ })
+      .click({ timeout: 15_000 });
+    await page.getByLabel(/^(Your name|Ihr Name)$/).fill(person.name);
+    await expect(page.getByRole('button', { name: kJoin })).toBeEnabled({ timeout: 15_000 });
   }
 
   /** Notes what can only be seen while the page is open. Called by `finish`; call before a page goes away on its own. */
