@@ -31,9 +31,55 @@ export function crossing(direct: readonly [number, number], split: readonly [num
   return Math.max(kSmallest, size);
 }
 
-export function median(values: number[]): number {
+/** What the many do, not the unlucky: a machine that is busy at the start is not always busy. */
+export function lowerQuartile(values: number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? Number.NaN;
+  return sorted[sorted.length >> 2] ?? Number.NaN;
+}
+
+interface Way {
+  seal(frame: ArrayBuffer): ReturnType<FrameEngine['sealSplit'] | FrameEngine['seal']>;
+  open(frame: ArrayBuffer): ReturnType<FrameEngine['openSplit'] | FrameEngine['open']>;
+}
+
+/** µs or ms (as the clock's) for one frame sealed and one opened, over a batch that lasts at least `atLeast`. */
+async function measure(way: Way, frame: ArrayBuffer, now: () => number, atLeast: number): Promise<[number, number]> {
+  const sealed: ArrayBuffer[] = [];
+  let start = edge(now, atLeast);
+  do {
+    const job = way.seal(frame);
+    const result = job instanceof Promise ? (await job).output : job;
+    if (!(result instanceof ArrayBuffer)) throw new Error('calibration');
+    sealed.push(result);
+  } while (now() - start < atLeast);
+  const sealing = (now() - start) / sealed.length;
+  start = edge(now, atLeast);
+  for (const each of sealed) {
+    const job = way.open(each);
+    if (job instanceof Promise) await job;
+  }
+  return [sealing, (now() - start) / sealed.length];
+}
+
+/** With a coarse clock a measurement begins when it has just moved. */
+function edge(now: () => number, atLeast: number): number {
+  const start = now();
+  if (atLeast < kCoarse.atLeast) return start;
+  let moved = now();
+  while (moved === start) moved = now();
+  return moved;
+}
+
+/** Firefox's clock steps by a millisecond: one long measurement instead of several short ones. */
+const kCoarse = { atLeast: 3, rounds: 1 };
+const kFine = { atLeast: 0.5, rounds: 40 };
+const kBudgetMs = 32;
+
+function clockIsCoarse(now: () => number): boolean {
+  const start = now();
+  let moved = now();
+  while (moved === start) moved = now();
+  return moved - start > 0.3;
 }
 
 /** Never: without WebCrypto (plain http), for SFrame, and should anything about the measurement fail. */
@@ -48,19 +94,19 @@ export async function calibrate(
   const { module } = engine;
   const sealer = new module.Sealer(Format[format], 16);
   const opener = new module.Opener(Format[format], 16, 0);
+  const [sealing, opening] = [sealer.handle, opener.handle];
   const owner = { removed: false };
   const keys = { seal: new CryptoKeys(subtle), open: new CryptoKeys(subtle) };
   const { opus } = Codec;
   const { audio } = FrameType;
   let ticks = 0;
-
-  const direct = {
-    seal: (frame: ArrayBuffer) => engine.seal(sealer.handle, frame, opus, audio, 1, ++ticks),
-    open: (frame: ArrayBuffer) => engine.open(opener.handle, frame, opus, audio, 0),
+  const direct: Way = {
+    seal: (frame) => engine.seal(sealing, frame, opus, audio, 1, ++ticks),
+    open: (frame) => engine.open(opening, frame, opus, audio, 0),
   };
-  const split = {
-    seal: (frame: ArrayBuffer) => engine.sealSplit(owner, sealer.handle, keys.seal, frame, opus, audio, 1, ++ticks),
-    open: (frame: ArrayBuffer) => engine.openSplit(owner, opener.handle, keys.open, frame, opus, audio),
+  const split: Way = {
+    seal: (frame) => engine.sealSplit(owner, sealing, keys.seal, frame, opus, audio, 1, ++ticks),
+    open: (frame) => engine.openSplit(owner, opening, keys.open, frame, opus, audio),
   };
 
   try {
@@ -69,49 +115,29 @@ export async function calibrate(
     if (refused !== 0) return never;
     const began = now();
     const plain = kSizes.map((size) => new ArrayBuffer(size));
-    const sealed = (frame: ArrayBuffer): ArrayBuffer => {
-      const result = direct.seal(frame);
-      if (typeof result === 'number') throw new Error('calibration');
-      return result;
-    };
-    // Keys get imported, code gets warm.
-    for (let i = 0; i < 30; i++) {
-      for (const [j, frame] of plain.entries()) {
-        if (j > 0 && i > 3) continue;
-        direct.open(sealed(frame));
-        await split.seal(frame);
-        await split.open(sealed(frame));
-      }
-      if (now() - began > 12) break;
+    const first = direct.seal(new ArrayBuffer(64));
+    if (!(first instanceof ArrayBuffer)) return never;
+    // The first frame of the split path only starts the import of its key.
+    for (let i = 0; i < 20 && now() - began < 20; i++) {
+      if (split.seal(first) !== undefined && split.open(first) !== undefined) break;
+      await new Promise((resolve) => setTimeout(resolve));
     }
+    for (const frame of plain) for (const way of [direct, split]) await measure(way, frame, now, 0.5);
 
-    const samples = [0, 1].map(() => ({ sealDirect: [], sealSplit: [], openDirect: [], openSplit: [] }) as Samples);
-    // A clock of 1 ms (Firefox) needs batches; ten frames of 32 kB take about that long in all.
-    const batches = [12, 3] as const;
-    for (let round = 0; round < 40 && (round < 3 || now() - began < 32); round++) {
-      for (const [j, frame] of plain.entries()) {
-        const count = batches[j] ?? 1;
-        const into = samples[j];
-        if (into === undefined) continue;
-        const frames = Array.from({ length: 2 * count }, () => sealed(frame));
-        let start = now();
-        for (let i = 0; i < count; i++) direct.seal(frame);
-        into.sealDirect.push((now() - start) / count);
-        start = now();
-        for (let i = 0; i < count; i++) await split.seal(frame);
-        into.sealSplit.push((now() - start) / count);
-        start = now();
-        for (let i = 0; i < count; i++) direct.open(frames[i] ?? frame);
-        into.openDirect.push((now() - start) / count);
-        start = now();
-        for (let i = 0; i < count; i++) await split.open(frames[count + i] ?? frame);
-        into.openSplit.push((now() - start) / count);
+    const { atLeast, rounds } = clockIsCoarse(now) ? kCoarse : kFine;
+    const samples = { direct: [[], []] as Samples, split: [[], []] as Samples };
+    const start = now();
+    for (let round = 0; round < rounds && (round < 3 || now() - start < kBudgetMs); round++) {
+      for (const [i, frame] of plain.entries()) {
+        samples.direct[i]?.push(await measure(direct, frame, now, atLeast));
+        samples.split[i]?.push(await measure(split, frame, now, atLeast));
       }
     }
-    const cost = (name: keyof Samples): [number, number] => [typical(samples[0]?.[name]), typical(samples[1]?.[name])];
+    const cost = (of: Samples, operation: 0 | 1) =>
+      of.map((each) => lowerQuartile(each.map((pair) => pair[operation]))) as [number, number];
     return {
-      seal: crossing(cost('sealDirect'), cost('sealSplit')),
-      open: crossing(cost('openDirect'), cost('openSplit')),
+      seal: crossing(cost(samples.direct, 0), cost(samples.split, 0)),
+      open: crossing(cost(samples.direct, 1), cost(samples.split, 1)),
     };
   } catch {
     return never;
@@ -122,12 +148,5 @@ export async function calibrate(
   }
 }
 
-type Samples = Record<'sealDirect' | 'sealSplit' | 'openDirect' | 'openSplit', number[]>;
-
-/** The median; where a coarse clock shows mostly zeros, the mean says more. */
-function typical(values: number[] | undefined): number {
-  if (!values || values.length === 0) return Number.NaN;
-  const middle = median(values);
-  const zeros = values.filter((value) => value === 0).length;
-  return zeros * 3 > values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : middle;
-}
+/** Per size: [sealing, opening] of each round. */
+type Samples = [number, number][][];
