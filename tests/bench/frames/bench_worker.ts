@@ -217,8 +217,9 @@ async function cryptoPart(engine: FrameEngine, from: Thresholds, effort: number)
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
 
-    const batch = size <= 1200 ? 64 : size <= 5000 ? 24 : size <= 20000 ? 12 : 6;
-    const rounds = Math.max(6, Math.round((size <= 1200 ? 60 : 40) * effort));
+    // Long enough for the clock, short enough that most batches are not interrupted: only then is the median worth anything.
+    const batch = size <= 300 ? 40 : size <= 1200 ? 20 : size <= 5000 ? 10 : size <= 20000 ? 6 : 4;
+    const rounds = Math.max(10, Math.round((size <= 5000 ? 120 : 80) * effort));
     const times = new Map(
       contenders.map(({ name }) => [
         name,
@@ -269,13 +270,21 @@ async function cryptoPart(engine: FrameEngine, from: Thresholds, effort: number)
 
 // Whole worker --------------------------------------------------------------------------------------------------------
 
-interface Worker {
+type Kind = 'audio' | 'video';
+const kKinds: readonly Kind[] = ['audio', 'video'];
+
+/** A worker's two ends of one track of each kind. */
+interface Contestant {
   name: string;
-  send: Line;
-  receive: Line;
+  lines: Record<Kind, { send: Line; receive: Line }>;
 }
 
-async function ourWorker(module: EngineModule, from: Thresholds): Promise<Worker & { end(): void }> {
+const newLines = (): Contestant['lines'] => ({
+  audio: { send: new Line(), receive: new Line() },
+  video: { send: new Line(), receive: new Line() },
+});
+
+async function ourWorker(module: EngineModule, from: Thresholds): Promise<Contestant & { end(): void }> {
   let ready: () => void;
   const started = new Promise<void>((resolve) => {
     ready = resolve;
@@ -303,12 +312,16 @@ async function ourWorker(module: EngineModule, from: Thresholds): Promise<Worker
     },
   });
   await started;
-  const lines = { send: new Line(), receive: new Line() };
+  const lines = newLines();
   let id = 0;
   for (const direction of ['send', 'receive'] as const) {
-    const info = { participant: 'a', track: 'benchmark', kind: 'audio' as const, direction };
-    const { readable, writable } = lines[direction];
-    worker.onMessage({ kind: 'attach', data: { ...info, readable, writable } });
+    for (const kind of kKinds) {
+      const { readable, writable } = lines[kind][direction];
+      worker.onMessage({
+        kind: 'attach',
+        data: { participant: 'a', track: kind, kind, direction, readable, writable },
+      });
+    }
     const keyed = new Promise<boolean>((resolve) => replies.set(++id, resolve));
     const data = { participant: 'a', usage: direction, keyIndex: 0, material: kMaterial.slice() };
     worker.onMessage({
@@ -319,40 +332,43 @@ async function ourWorker(module: EngineModule, from: Thresholds): Promise<Worker
   }
   return {
     name: 'ours',
-    ...lines,
+    lines,
     end: () => worker.onMessage({ kind: 'request', data: { id: ++id, request: { kind: 'close', data: null } } }),
   };
 }
 
 /** A TransformStream with an async function between the two ends. */
-async function jitsiWorker(clear: () => number): Promise<Worker> {
+async function jitsiWorker(): Promise<Contestant> {
   const cryptor = new PeerCryptor(await deriveKeys(await importMaterial(kMaterial), 'jframe'), 'jframe');
-  const send = new Line();
-  const receive = new Line();
-  const encode = new TransformStream<EncodedFrame, EncodedFrame>({
-    async transform(frame, controller) {
-      const ssrc = frame.getMetadata().synchronizationSource ?? 0;
-      frame.data = await cryptor.seal(frame.data, clear(), ssrc, frame.timestamp ?? 0);
-      controller.enqueue(frame);
-    },
-  });
-  const decode = new TransformStream<EncodedFrame, EncodedFrame>({
-    async transform(frame, controller) {
-      const output = await cryptor.openOrRatchet(frame.data, clear());
-      if (output === undefined) return;
-      frame.data = output;
-      controller.enqueue(frame);
-    },
-  });
-  void send.readable.pipeThrough(encode).pipeTo(send.writable);
-  void receive.readable.pipeThrough(decode).pipeTo(receive.writable);
-  return { name: 'Jitsi', send, receive };
+  const lines = newLines();
+  const clear = ({ type }: EncodedFrame) => kClear[type === undefined ? 'audio' : type === 'key' ? 'key' : 'delta'];
+  for (const kind of kKinds) {
+    const { send, receive } = lines[kind];
+    const encode = new TransformStream<EncodedFrame, EncodedFrame>({
+      async transform(frame, controller) {
+        const ssrc = frame.getMetadata().synchronizationSource ?? 0;
+        frame.data = await cryptor.seal(frame.data, clear(frame), ssrc, frame.timestamp ?? 0);
+        controller.enqueue(frame);
+      },
+    });
+    const decode = new TransformStream<EncodedFrame, EncodedFrame>({
+      async transform(frame, controller) {
+        const output = await cryptor.openOrRatchet(frame.data, clear(frame));
+        if (output === undefined) return;
+        frame.data = output;
+        controller.enqueue(frame);
+      },
+    });
+    void send.readable.pipeThrough(encode).pipeTo(send.writable);
+    void receive.readable.pipeThrough(decode).pipeTo(receive.writable);
+  }
+  return { name: 'Jitsi', lines };
 }
 
 type Handler = (event: { data: unknown }) => void;
 
 /** The published worker, driven through its own message handler. */
-async function livekitWorker(): Promise<Worker> {
+async function livekitWorker(): Promise<Contestant> {
   const scope = self as unknown as { onmessage: Handler | null };
   const before = scope.onmessage;
   await import(new URL('./livekit-client.e2ee.worker.mjs', import.meta.url).href);
@@ -360,8 +376,7 @@ async function livekitWorker(): Promise<Worker> {
   scope.onmessage = before;
   if (handler === null || handler === before) throw new Error('livekit-client set no handler');
   const tell = (kind: string, data: unknown) => handler.call(self, { data: { kind, data } });
-  const send = new Line();
-  const receive = new Line();
+  const lines = newLines();
   tell('init', {
     loglevel: 'silent',
     keyProviderOptions: {
@@ -381,16 +396,19 @@ async function livekitWorker(): Promise<Worker> {
     keyIndex: 0,
     updateCurrentKeyIndex: true,
   });
-  for (const [kind, line] of [
-    ['encode', send],
-    ['decode', receive],
-  ] as const) {
-    const { readable: readableStream, writable: writableStream } = line;
-    tell(kind, { participantIdentity: 'a', trackId: kind, readableStream, writableStream, hasPacketTrailer: false });
+  for (const kind of kKinds) {
+    for (const [operation, line] of [
+      ['encode', lines[kind].send],
+      ['decode', lines[kind].receive],
+    ] as const) {
+      const { readable: readableStream, writable: writableStream } = line;
+      const trackId = `${operation} ${kind}`;
+      tell(operation, { participantIdentity: 'a', trackId, readableStream, writableStream, hasPacketTrailer: false });
+    }
   }
   // Its queue works messages off one by one.
   await new Promise((resolve) => setTimeout(resolve, 50));
-  return { name: 'LiveKit', send, receive };
+  return { name: 'LiveKit', lines };
 }
 
 interface PathCase {
@@ -401,7 +419,7 @@ interface PathCase {
   rounds: number;
 }
 
-async function pathPart(workers: Worker[], mime: boolean, effort: number, setClear: (clear: number) => void) {
+async function pathPart(workers: Contestant[], mime: boolean, effort: number): Promise<PathRow[]> {
   const rows: PathRow[] = [];
   let timestamp = 0;
   const cases: PathCase[] = [
@@ -410,15 +428,15 @@ async function pathPart(workers: Worker[], mime: boolean, effort: number, setCle
     ...(mime ? [{ name: 'video', size: 1200, shape: shapeOf(1200), batch: 60, rounds: 24 }] : []),
   ];
   for (const { name, size, shape, batch, rounds: base } of cases) {
-    setClear(kClear[shape.type]);
     const rounds = Math.max(6, Math.round(base * effort));
     const plain = plainFrame(size);
-    const sealedBy = async (worker: Worker, count: number): Promise<EncodedFrame[]> => {
-      worker.send.keep = true;
-      worker.send.arrived = [];
-      await worker.send.back(Array.from({ length: count }, () => makeFrame(plain, shape, ++timestamp)));
-      worker.send.keep = false;
-      return worker.send.arrived.map((frame) => makeFrame(frame.data, shape, frame.timestamp ?? 0));
+    const sealedBy = async ({ lines }: Contestant, count: number): Promise<EncodedFrame[]> => {
+      const { send } = lines[shape.kind];
+      send.keep = true;
+      send.arrived = [];
+      await send.back(Array.from({ length: count }, () => makeFrame(plain, shape, ++timestamp)));
+      send.keep = false;
+      return send.arrived.map((frame) => makeFrame(frame.data, shape, frame.timestamp ?? 0));
     };
     for (const [suffix, single] of [
       ['one at a time', true],
@@ -434,16 +452,17 @@ async function pathPart(workers: Worker[], mime: boolean, effort: number, setCle
       };
       for (let round = -4; round < rounds; round++) {
         for (const worker of shuffled(workers)) {
+          const { send, receive } = worker.lines[shape.kind];
           const fresh = Array.from({ length: batch }, () => makeFrame(plain, shape, ++timestamp));
           const sealed = await sealedBy(worker, batch);
-          const sealTime = await through(worker.send, fresh);
-          worker.receive.keep = round < 0;
-          worker.receive.arrived = [];
-          const openTime = await through(worker.receive, sealed);
+          const sealTime = await through(send, fresh);
+          receive.keep = round < 0;
+          receive.arrived = [];
+          const openTime = await through(receive, sealed);
           if (round < 0) {
-            check(worker.receive.arrived.length === batch, `${worker.name} delivers every frame`);
+            check(receive.arrived.length === batch, `${worker.name} delivers every frame`);
             check(
-              worker.receive.arrived.every((frame) => same(frame.data, plain)),
+              receive.arrived.every((frame) => same(frame.data, plain)),
               `${worker.name} gives back what was sealed`,
             );
             continue;
@@ -454,8 +473,8 @@ async function pathPart(workers: Worker[], mime: boolean, effort: number, setCle
           const few = await sealedBy(worker, 10);
           for (const frame of few) {
             const tail = tails.get(worker.name);
-            tail?.seal.push(await through(worker.send, [makeFrame(plain, shape, ++timestamp)]));
-            tail?.open.push(await through(worker.receive, [frame]));
+            tail?.seal.push(await through(send, [makeFrame(plain, shape, ++timestamp)]));
+            tail?.open.push(await through(receive, [frame]));
           }
         }
       }
@@ -541,13 +560,10 @@ async function main({ effort }: BenchOptions): Promise<Report> {
   const thresholds = await calibrate(engine, crypto.subtle, 'jframe', now);
   const calibrationMs = now() - start;
   const [rows, checks] = await cryptoPart(engine, thresholds, effort);
-  let clear = 1;
   const ours = await ourWorker(module, thresholds);
-  const workers: Worker[] = [ours, await jitsiWorker(() => clear), await livekitWorker()];
+  const workers: Contestant[] = [ours, await jitsiWorker(), await livekitWorker()];
   const mime = !navigator.userAgent.includes('Firefox');
-  const path = await pathPart(workers, mime, effort, (bytes) => {
-    clear = bytes;
-  });
+  const path = await pathPart(workers, mime, effort);
   const forged = await forgedPart(engine, thresholds, effort);
   ours.end();
   return {

@@ -160,9 +160,12 @@ try {
         if (message.type() === 'error') console.error(`${name}: ${message.text()}`);
       });
       await page.goto(server.url);
+      let shown = '';
       const ticker = setInterval(async () => {
         const text = await page.evaluate(() => globalThis.siegelBench.progress).catch(() => '');
-        if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${name}: ${text}`);
+        if (text === shown) return;
+        shown = text;
+        process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${name}: ${text}` : `${name}: ${text}\n`);
       }, 1000);
       const report = await page
         .evaluate((value) => globalThis.siegelBench.run(value), effort)
