@@ -2,14 +2,12 @@
 //
 // Guarantees
 //   - Exactly one key is tried for a key index: the current one of that slot. When its tag does not verify, and only
-//   then, later
-//     generations of the same key are tried on copies: the next one (kept ready), and up to `ratchetWindow` ones under
-//     a budget of one derivation per 100 ms after a first burst of `ratchetWindow`. A ratchet is committed only when a
-//     tag verified.
+//     then, later generations of the same key are tried on copies: the next one (kept ready), and up to `ratchetWindow`
+//     ones under a budget of one derivation per 100 ms after a first burst of `ratchetWindow`. A ratchet is committed
+//     only when a tag verified.
 //   - A tag is verified before anything is decrypted. A frame that fails changes nothing but that budget.
 //   - A frame opens once: replay windows per (key index, IV's SSRC), or per KID, move only after a tag verified. They
-//   survive rotation
-//     to another index, ratchets, and setting the same key again.
+//     survive rotation to another index, ratchets, and setting the same key again.
 // Ownership: keys live here and are wiped on drop. Not copyable. Threads: one at a time.
 // Cost: open() reads each byte twice (tag, then decryption), no allocation. A forged frame: two tag checks at most,
 // amortised. Memory: 5-10 kB per key, and 6 kB per (key, SSRC) up to 200 kB, taken in setKey, never on the frame path.
@@ -58,8 +56,8 @@ class FrameOpener {
   [[nodiscard]] Error setMetadata(std::span<const std::uint8_t> metadata);
   [[nodiscard]] Error dropKey(int keyIndex);
   // LiveKit: `trailer` (at most 64 bytes, empty = none) marks frames that the SFU made. They are refused
-  // (kInjectedFrame) unless `accept`, and then only the five silent payloads that LiveKit's server is known to send, at
-  // most 50 a second.
+  // (kInjectedFrame) unless `accept`, and then only the five silent payloads that LiveKit's server is known to send,
+  // each for its own codec; 50 a second are looked at.
   [[nodiscard]] Error setInjectedFrames(std::span<const std::uint8_t> trailer, bool accept);
 
   // `info` needs codec and type only. `nowMs` is any monotonic clock; it limits trial ratchets and injected frames.
@@ -92,7 +90,9 @@ class FrameOpener {
                             const FrameInfo& info, Parsed& out);
   [[nodiscard]] bool openAhead(Slot& slot, const Parsed& parsed, std::span<std::uint8_t> text, double nowMs);
   [[nodiscard]] Error record(Slot& slot, std::uint32_t ssrc, std::uint32_t timestamp, std::uint32_t word);
-  [[nodiscard]] Result<FrameResult> openInjected(std::span<std::uint8_t> frame, std::size_t offset, double nowMs);
+  [[nodiscard]] bool isInjected(std::span<const std::uint8_t> frame) const;
+  [[nodiscard]] Result<FrameResult> openInjected(std::span<const std::uint8_t> frame, std::size_t offset, Codec codec,
+                                                 double nowMs);
   [[nodiscard]] bool spend(double nowMs);
   void releaseWindows(Slot& slot);
   void reserveWindows();

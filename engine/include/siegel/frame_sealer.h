@@ -2,16 +2,16 @@
 //
 // Guarantees
 //   - Without a current key seal() returns kMissingKey and writes nothing: there is no way to get a clear frame out.
-//   - No nonce is used twice under one key by this object: JFrame and LiveKit put SSRC, RTP timestamp and one 32-bit
-//   counter into
-//     the IV; the counter runs over all SSRCs and keys of this object, starts at random and never goes back. SFrame
-//     uses its 64-bit CTR the same way, starting below 2^48 at random. A key that has sealed kMaxFramesPerKey frames
-//     refuses (kCounterExhausted).
+//   - No nonce is used twice under one key by this object. JFrame and LiveKit put SSRC, RTP timestamp and the low 32
+//   bits
+//     of one counter into the IV; the counter runs over all SSRCs and keys of this object, starts at random and never
+//     goes back. From the moment a key comes in, kMaxFramesPerKey frames later it refuses (kCounterExhausted), so those
+//     32 bits never repeat under it. SFrame uses its 64-bit CTR the same way, starting below 2^48 at random.
 //   - Setting the key that is already in a slot again changes nothing, above all not the counters.
-// Shapes: the frame lies in buffer[offset, offset + length); keep kHeadroom bytes in front and tailroom(length) behind
-// it. Ownership: keys live here and are wiped on drop. Not copyable. Threads: one at a time. Cost: seal() touches each
-// byte once (H.264, H.265 twice more for escaping); no allocation. Setting a key allocates. Sources: docs/formats.md,
-// docs/nonces-and-replay.md.
+// Shapes: the frame lies in buffer[offset, offset + length); keep kHeadroom bytes in front and tailroom(length) behind.
+// Ownership: keys live here and are wiped on drop. Not copyable. Threads: one at a time.
+// Cost: seal() touches each byte once (H.264, H.265 twice more for escaping); no allocation. Setting a key allocates.
+// Sources: docs/formats.md, docs/nonces-and-replay.md.
 #pragma once
 
 #include <array>
@@ -104,7 +104,7 @@ class FrameSealer {
   SealerOptions options_;
   std::unique_ptr<std::unique_ptr<Slot>[]> ring_;
   int current_ = -1;
-  std::uint32_t counter_ = 0;
+  std::uint64_t counter_ = 0;  // its low 32 bits go into the IV
   std::uint32_t serial_ = 0;
   std::array<Ticket, kMaxInFlight> tickets_{};
   std::uint32_t ticketNumber_ = 0;

@@ -7,6 +7,7 @@
 // time. Cost: set() two HKDFs and a key schedule (PBKDF2: 100,000 rounds); the frame path never derives.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -34,6 +35,12 @@ struct DerivedKey {
 // not 16, 24 or 32 bytes; kInvalidArgument: a derivation that the format does not have.
 [[nodiscard]] Error deriveKey(Format format, Derivation derivation, std::span<const std::uint8_t> material,
                               DerivedKey& out);
+// Recognises a key that was set before without keeping it: a keyed hash of generation 0's AES key. After a ratchet the
+// AES key itself must be gone, or whoever reads this memory opens what was recorded earlier.
+inline constexpr std::size_t kFingerprintSize = 32;
+using Fingerprint = std::array<std::uint8_t, kFingerprintSize>;
+[[nodiscard]] Fingerprint fingerprintOf(const DerivedKey& key);
+
 // Derives the generation after `from` (HKDF formats). REQUIRES: from.canRatchet.
 void deriveNext(Format format, const DerivedKey& from, DerivedKey& out);
 

@@ -27,17 +27,21 @@ constexpr double kInjectedPerSecond = 50;
 constexpr std::size_t kMaxInjected = 2048;  // the known payloads are far smaller; longer ones are not hashed
 // SHA-256 of what LiveKit's server sends while a track is muted: a black VP8 picture, H.264 SPS, PPS and IDR, Opus
 // silence (client-sdk-js src/e2ee/worker/sifPayload.ts).
-constexpr std::array<std::array<std::uint8_t, 32>, 5> kInjectedHashes = {{
-    {0xEF, 0x01, 0x61, 0x65, 0x3D, 0x8B, 0x2B, 0x23, 0xAA, 0xD4, 0x66, 0x24, 0xB4, 0x20, 0xAF, 0x1D,
-     0x03, 0xCE, 0x48, 0x95, 0x0E, 0x9F, 0xC8, 0x57, 0x18, 0x02, 0x8F, 0x91, 0xB5, 0x0F, 0x92, 0x19},
-    {0xF0, 0xA0, 0xE0, 0x96, 0x47, 0xD8, 0x91, 0xD6, 0xD5, 0x0A, 0xA8, 0x98, 0xBC, 0xE7, 0x10, 0x80,
-     0x90, 0x37, 0x5D, 0x0D, 0x55, 0xE5, 0x0A, 0x2B, 0xB2, 0x11, 0x47, 0xAF, 0xEE, 0x55, 0x8E, 0x44},
-    {0x61, 0xD9, 0x66, 0x5E, 0xED, 0x71, 0xB6, 0xD4, 0x24, 0xAE, 0x95, 0x39, 0x33, 0x0A, 0x3B, 0xDD,
-     0x5C, 0xB3, 0x86, 0xD4, 0xD7, 0x81, 0xC8, 0x08, 0x21, 0x9A, 0x6E, 0x36, 0x75, 0x04, 0x93, 0xA7},
-    {0xFA, 0xFF, 0xC2, 0x6B, 0x68, 0xA2, 0xFC, 0x09, 0x09, 0x6F, 0xA2, 0x0F, 0x33, 0x51, 0xE7, 0x06,
-     0x39, 0x8B, 0x6F, 0x83, 0x8A, 0x75, 0x00, 0xC8, 0x06, 0x34, 0x72, 0xC2, 0xE4, 0x76, 0xE9, 0x0D},
-    {0xAA, 0xD8, 0xD3, 0x1F, 0xC5, 0x6B, 0x28, 0x02, 0xCA, 0x50, 0x0E, 0x58, 0xC2, 0xFB, 0x9D, 0x0B,
-     0x29, 0xAD, 0x71, 0xBB, 0x7C, 0xB5, 0x2C, 0xD6, 0x53, 0x02, 0x51, 0xEA, 0xDE, 0x18, 0x89, 0x88},
+struct InjectedPayload {
+  Codec codec;
+  std::array<std::uint8_t, 32> hash;
+};
+constexpr std::array<InjectedPayload, 5> kInjectedPayloads = {{
+    {Codec::kVp8, {0xEF, 0x01, 0x61, 0x65, 0x3D, 0x8B, 0x2B, 0x23, 0xAA, 0xD4, 0x66, 0x24, 0xB4, 0x20, 0xAF, 0x1D,
+                   0x03, 0xCE, 0x48, 0x95, 0x0E, 0x9F, 0xC8, 0x57, 0x18, 0x02, 0x8F, 0x91, 0xB5, 0x0F, 0x92, 0x19}},
+    {Codec::kH264, {0xF0, 0xA0, 0xE0, 0x96, 0x47, 0xD8, 0x91, 0xD6, 0xD5, 0x0A, 0xA8, 0x98, 0xBC, 0xE7, 0x10, 0x80,
+                    0x90, 0x37, 0x5D, 0x0D, 0x55, 0xE5, 0x0A, 0x2B, 0xB2, 0x11, 0x47, 0xAF, 0xEE, 0x55, 0x8E, 0x44}},
+    {Codec::kH264, {0x61, 0xD9, 0x66, 0x5E, 0xED, 0x71, 0xB6, 0xD4, 0x24, 0xAE, 0x95, 0x39, 0x33, 0x0A, 0x3B, 0xDD,
+                    0x5C, 0xB3, 0x86, 0xD4, 0xD7, 0x81, 0xC8, 0x08, 0x21, 0x9A, 0x6E, 0x36, 0x75, 0x04, 0x93, 0xA7}},
+    {Codec::kH264, {0xFA, 0xFF, 0xC2, 0x6B, 0x68, 0xA2, 0xFC, 0x09, 0x09, 0x6F, 0xA2, 0x0F, 0x33, 0x51, 0xE7, 0x06,
+                    0x39, 0x8B, 0x6F, 0x83, 0x8A, 0x75, 0x00, 0xC8, 0x06, 0x34, 0x72, 0xC2, 0xE4, 0x76, 0xE9, 0x0D}},
+    {Codec::kOpus, {0xAA, 0xD8, 0xD3, 0x1F, 0xC5, 0x6B, 0x28, 0x02, 0xCA, 0x50, 0x0E, 0x58, 0xC2, 0xFB, 0x9D, 0x0B,
+                    0x29, 0xAD, 0x71, 0xBB, 0x7C, 0xB5, 0x2C, 0xD6, 0x53, 0x02, 0x51, 0xEA, 0xDE, 0x18, 0x89, 0x88}},
 }};
 
 }  // namespace
@@ -57,7 +61,7 @@ struct FrameOpener::Window {
 
 struct FrameOpener::Slot {
   DerivedKey derived;
-  SecretBytes<32> origin;  // AES key of generation 0
+  Fingerprint origin{};  // of generation 0
   // Two ciphers: the current generation, and the next one once it was needed. `active` says which is which.
   std::array<AesGcm, 2> aead;
   std::size_t active = 0;
@@ -180,11 +184,12 @@ Error FrameOpener::setKey(int keyIndex, Bytes material, Derivation derivation) {
   DerivedKey derived;
   const Error error = deriveKey(options_.format, derivation, material, derived);
   if (error != Error::kNone) return error;
+  const Fingerprint fingerprint = fingerprintOf(derived);
   std::unique_ptr<Slot>& slot = ring_[static_cast<std::size_t>(keyIndex % options_.ringSize)];
   if (slot == nullptr) {
     slot = std::make_unique<Slot>();
   } else if (slot->derived.keySize == derived.keySize &&
-             (equal(slot->origin.span(), derived.key.span()) || equal(slot->derived.key.span(), derived.key.span()))) {
+             (equal(slot->origin, fingerprint) || equal(slot->derived.key.span(), derived.key.span()))) {
     return Error::kNone;  // posted again: ratchet and replay windows stay
   }
   releaseWindows(*slot);
@@ -192,7 +197,7 @@ Error FrameOpener::setKey(int keyIndex, Bytes material, Derivation derivation) {
   if (keyError != Error::kNone) return keyError;
   slot->next().clear();
   slot->derived.assign(derived);
-  slot->origin.assign(derived.key.span());
+  slot->origin = fingerprint;
   slot->ahead.wipe();
   slot->aheadReady = false;
   slot->probe.wipe();
@@ -425,7 +430,13 @@ bool FrameOpener::openAhead(Slot& slot, const Parsed& parsed, std::span<std::uin
   return true;
 }
 
-Result<FrameResult> FrameOpener::openInjected(std::span<std::uint8_t> frame, std::size_t offset, double nowMs) {
+bool FrameOpener::isInjected(Bytes frame) const {
+  if (injectedTrailerSize_ == 0 || frame.size() <= injectedTrailerSize_) return false;
+  return std::equal(frame.end() - static_cast<std::ptrdiff_t>(injectedTrailerSize_), frame.end(),
+                    injectedTrailer_.begin());
+}
+
+Result<FrameResult> FrameOpener::openInjected(Bytes frame, std::size_t offset, Codec codec, double nowMs) {
   const std::size_t size = frame.size() - injectedTrailerSize_;
   if (!injectedAccepted_ || size > kMaxInjected) return Error::kInjectedFrame;
   if (!injectedStarted_ || nowMs - injectedAt_ >= 1000 || nowMs < injectedAt_) {
@@ -433,12 +444,14 @@ Result<FrameResult> FrameOpener::openInjected(std::span<std::uint8_t> frame, std
     injectedAt_ = nowMs;
     injectedTokens_ = kInjectedPerSecond;
   }
+  // Whatever ends in the trailer counts, so that hashing is limited too.
   if (injectedTokens_ < 1) return Error::kInjectedFrame;
+  injectedTokens_ -= 1;
   std::array<std::uint8_t, 32> hash{};
   crypto_hash_sha256(hash.data(), frame.data(), size);
-  const bool known = std::find(kInjectedHashes.begin(), kInjectedHashes.end(), hash) != kInjectedHashes.end();
+  const bool known = std::any_of(kInjectedPayloads.begin(), kInjectedPayloads.end(),
+                                 [&](const InjectedPayload& p) { return p.codec == codec && p.hash == hash; });
   if (!known) return Error::kInjectedFrame;
-  injectedTokens_ -= 1;
   FrameResult result{offset, size, size, 0, 0, 0, true};
   return result;
 }
@@ -447,13 +460,8 @@ Result<FrameResult> FrameOpener::open(std::span<std::uint8_t> buffer, std::size_
                                       const FrameInfo& info, double nowMs) {
   if (offset > buffer.size() || length > buffer.size() - offset) return Error::kInvalidArgument;
   if (length == 0) return Error::kEmptyFrame;
-  if (injectedTrailerSize_ != 0 && length > injectedTrailerSize_) {
-    const std::span<std::uint8_t> frame = buffer.subspan(offset, length);
-    if (std::equal(injectedTrailer_.begin(),
-                   injectedTrailer_.begin() + static_cast<std::ptrdiff_t>(injectedTrailerSize_),
-                   frame.end() - static_cast<std::ptrdiff_t>(injectedTrailerSize_))) {
-      return openInjected(frame, offset, nowMs);
-    }
+  if (const Bytes frame = buffer.subspan(offset, length); isInjected(frame)) {
+    return openInjected(frame, offset, info.codec, nowMs);
   }
 
   if (sframe_ != nullptr) {
@@ -548,6 +556,9 @@ Result<OpenPlan> FrameOpener::begin(std::span<std::uint8_t> buffer, std::size_t 
   if (sframe_ != nullptr) return Error::kUnsupportedSuite;
   auto* ticket = std::find_if(tickets_.begin(), tickets_.end(), [](const Ticket& t) { return t.number == 0; });
   if (ticket == tickets_.end()) return Error::kInvalidArgument;
+  if (offset <= buffer.size() && length <= buffer.size() - offset && isInjected(buffer.subspan(offset, length))) {
+    return Error::kInjectedFrame;  // such a frame is small: it belongs into open()
+  }
   Parsed parsed;
   const Error error = parse(buffer, offset, length, info, parsed);
   if (error != Error::kNone) return error;

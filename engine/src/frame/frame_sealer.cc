@@ -13,11 +13,13 @@ namespace siegel {
 
 struct FrameSealer::Slot {
   DerivedKey derived;
-  SecretBytes<32> origin;  // the AES key of generation 0: tells a key that is merely posted again
+  Fingerprint origin{};  // of generation 0: tells a key that is merely posted again
   AesGcm aead;
   std::uint32_t generation = 0;
   std::uint32_t serial = 0;
-  std::uint64_t sealed = 0;
+  // The counter when this key came in. All counters used under it lie in [first, first + 2^32): their low 32 bits
+  // differ.
+  std::uint64_t first = 0;
 };
 
 struct FrameSealer::SFrameState {
@@ -39,8 +41,9 @@ struct FrameSealer::SFrameState {
         equal(baseKey.span().first(baseKeySize), newBaseKey)) {
       return Error::kNone;
     }
-    SecretBytes<kMaxBaseKey> copy;  // newBaseKey may lie in a buffer that is overwritten below
+    if (findSFrameSuite(newSuite) == nullptr) return Error::kUnsupportedSuite;
     if (newBaseKey.size() > kMaxBaseKey) return Error::kInvalidKey;
+    SecretBytes<kMaxBaseKey> copy;  // newBaseKey may lie in a buffer that is overwritten below
     std::copy(newBaseKey.begin(), newBaseKey.end(), copy.span().begin());
     const Error error = key.set(newSuite, newKid, newBaseKey);
     if (error != Error::kNone) return error;
@@ -76,17 +79,17 @@ Error FrameSealer::setKey(int keyIndex, std::span<const std::uint8_t> material, 
   if (error != Error::kNone) return error;
   const int index = keyIndex % options_.ringSize;
   std::unique_ptr<Slot>& slot = ring_[static_cast<std::size_t>(index)];
-  const bool same =
-      slot != nullptr && slot->derived.keySize == derived.keySize &&
-      (equal(slot->origin.span(), derived.key.span()) || equal(slot->derived.key.span(), derived.key.span()));
+  const Fingerprint fingerprint = fingerprintOf(derived);
+  const bool same = slot != nullptr && slot->derived.keySize == derived.keySize &&
+                    (equal(slot->origin, fingerprint) || equal(slot->derived.key.span(), derived.key.span()));
   if (!same) {
     if (slot == nullptr) slot = std::make_unique<Slot>();
     const Error keyError = slot->aead.setKey(derived.key.span().first(derived.keySize));
     if (keyError != Error::kNone) return keyError;
     slot->derived.assign(derived);
-    slot->origin.assign(derived.key.span());
+    slot->origin = fingerprint;
     slot->generation = 0;
-    slot->sealed = 0;
+    slot->first = counter_;
     slot->serial = ++serial_;
   }
   if (current) current_ = index;
@@ -131,7 +134,7 @@ Result<std::uint32_t> FrameSealer::ratchet() {
   const Error error = slot.aead.setKey(next.key.span().first(next.keySize));
   if (error != Error::kNone) return error;
   slot.derived.assign(next);
-  slot.sealed = 0;
+  slot.first = counter_;
   slot.serial = ++serial_;
   return ++slot.generation;
 }
@@ -162,7 +165,7 @@ Result<FrameSealer::Prepared> FrameSealer::prepare(std::span<std::uint8_t> buffe
   if (!clear.ok()) return clear.error();
   if (current_ < 0) return Error::kMissingKey;
   Slot& slot = *ring_[static_cast<std::size_t>(current_)];
-  if (slot.sealed >= options_.maxFramesPerKey) return Error::kCounterExhausted;
+  if (counter_ - slot.first >= options_.maxFramesPerKey) return Error::kCounterExhausted;
   if (buffer.size() - offset - length < trailer::kOverhead) return Error::kBufferTooSmall;
 
   FrameResult frame{offset,    length,          clear.value(), static_cast<std::uint32_t>(current_),
@@ -174,11 +177,10 @@ Result<FrameSealer::Prepared> FrameSealer::prepare(std::span<std::uint8_t> buffe
     frame.offset -= added;
     frame.size += added;
   }
-  ++slot.sealed;
   Prepared prepared{frame, {}, &slot};
   trailer::putBig32(prepared.iv.data(), info.ssrc);
   trailer::putBig32(prepared.iv.data() + 4, info.timestamp);
-  trailer::putBig32(prepared.iv.data() + 8, counter_++);
+  trailer::putBig32(prepared.iv.data() + 8, static_cast<std::uint32_t>(counter_++));
   return prepared;
 }
 

@@ -79,6 +79,12 @@ Error deriveKey(Format format, Derivation derivation, Bytes material, DerivedKey
   return Error::kInvalidArgument;
 }
 
+Fingerprint fingerprintOf(const DerivedKey& key) {
+  Fingerprint out{};
+  hmacSha256(bytesOf("Siegel key fingerprint"), key.key.span().first(key.keySize), out);
+  return out;
+}
+
 void deriveNext(Format format, const DerivedKey& from, DerivedKey& out) {
   // `out` may be `from`'s neighbour but not itself; the material is copied because deriveHkdf writes key before next.
   SecretBytes<32> material;
