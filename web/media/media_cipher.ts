@@ -110,14 +110,18 @@ export class MediaCipher implements MediaCipherApi {
     this.#attach(receiver as Attachable, { ...info, direction: 'receive' });
   }
 
-  setPayloadTypes(map: ReadonlyMap<number, CodecName>, { participant }: { participant: string }): void {
-    this.#post({ kind: 'setPayloadTypes', data: { participant, map: new Map(map) } });
+  setPayloadTypes(map: ReadonlyMap<number, CodecName>, scope: { participant: string; track?: string }): void {
+    this.#post({ kind: 'setPayloadTypes', data: { ...scope, map: new Map(map) } });
   }
 
   async setKey(options: KeyOptions): Promise<void> {
     const { participant, keyIndex, usage, derivation = 'hkdf', suite = 4 } = options;
     const material = new Uint8Array(options.material);
     options.material.fill(0);
+    if (this.#error) {
+      material.fill(0);
+      throw this.#error;
+    }
     await this.#request({ kind: 'setKey', data: { participant, usage, keyIndex, material, derivation, suite } }, [
       material.buffer,
     ]);

@@ -41,7 +41,7 @@ export type ToWorker =
       kind: 'attach';
       data: AttachInfo & { readable: ReadableStream<unknown>; writable: WritableStream<unknown> };
     }
-  | { kind: 'setPayloadTypes'; data: { participant: string; map: ReadonlyMap<number, CodecName> } }
+  | { kind: 'setPayloadTypes'; data: { participant: string; track?: string; map: ReadonlyMap<number, CodecName> } }
   | { kind: 'removeParticipant'; data: { participant: string } }
   | { kind: 'request'; data: { id: number; request: Request } };
 

@@ -35,7 +35,7 @@ export interface TrackCounters {
   empty: number;
   bytesIn: number;
   bytesOut: number;
-  /** Sum of engine time in µs (copies included), and how many frames went through WebCrypto. */
+  /** Sum of engine time in µs (copies included; with WebCrypto until its answer), and how many frames went through it. */
   micros: number;
   viaWebCrypto: number;
   /** performance.timeOrigin-free worker clock in ms of the last passed and the last rejected frame; 0 when none. */
@@ -132,8 +132,11 @@ export interface MediaCipherApi {
   /** Call right after addTransceiver (no track yet) and before any negotiation; then replaceTrack. */
   attachSender(sender: RTCRtpSender, info: TrackInfo): void;
   attachReceiver(receiver: RTCRtpReceiver, info: TrackInfo): void;
-  /** Tell the payload type → codec map after negotiation (Firefox does not name the codec of a frame). */
-  setPayloadTypes(map: ReadonlyMap<number, CodecName>, scope: { participant: string }): void;
+  /**
+   * Tell the payload type → codec map after negotiation (Firefox does not name the codec of a frame). Adds to earlier maps
+   * of the same scope; with `track` it counts for that track alone and comes first, for connections that disagree.
+   */
+  setPayloadTypes(map: ReadonlyMap<number, CodecName>, scope: { participant: string; track?: string }): void;
   setKey(options: KeyOptions): Promise<void>;
   /** Ratchet our own sending key; resolves with the new generation. */
   ratchet(participant: string): Promise<number>;

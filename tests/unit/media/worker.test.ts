@@ -375,6 +375,42 @@ describe('which codec a frame has', () => {
   });
 });
 
+test('payload types of several connections add up; those of a track come first', async () => {
+  const bench = await Bench.ready();
+  const send = bench.transform('send', 'video', 'camera');
+  bench.key('alice', 'send', 1);
+  const types = (map: [number, 'vp8' | 'vp9'][], track?: string) =>
+    bench.send({
+      kind: 'setPayloadTypes',
+      data: { participant: 'alice', map: new Map(map), ...(track === undefined ? {} : { track }) },
+    });
+  types([[96, 'vp8']]);
+  types([[120, 'vp9']]);
+  const codecOf = async (payloadType: number) => {
+    send.push(frame(random(50), { type: 'delta', payloadType }));
+    await settle();
+    return bench.track('send', 'camera').codec;
+  };
+  expect(await codecOf(96)).toBe('vp8');
+  expect(await codecOf(120)).toBe('vp9');
+  types([[96, 'vp9']], 'screen');
+  expect(await codecOf(96)).toBe('vp8');
+  types([[96, 'vp9']], 'camera');
+  expect(await codecOf(96)).toBe('vp9');
+});
+
+test('a browser that refuses a key frame changes nothing', async () => {
+  const bench = await Bench.ready();
+  const transform = new FakeTransform({ participant: 'alice', track: 'v', kind: 'video', direction: 'receive' });
+  transform.sendKeyFrameRequest = () => {
+    throw new DOMException('', 'InvalidStateError');
+  };
+  bench.worker.onTransform(transform);
+  transform.push(frame(random(50), { type: 'delta', mimeType: 'video/VP8' }));
+  await settle();
+  expect(bench.key('alice', 'receive', 1)).toEqual({ kind: 'value', data: 0 });
+});
+
 test('video that waited for its key asks for a key frame, once', async () => {
   const bench = await Bench.ready();
   const receive = bench.transform('receive', 'video');

@@ -69,10 +69,8 @@ export class MediaWorker {
         return;
       }
       case 'setPayloadTypes': {
-        const { participant, map } = message.data;
-        this.#whenReady(() => {
-          this.#participant(participant).payloadTypes = map;
-        });
+        const { participant, track, map } = message.data;
+        this.#whenReady(() => this.#participant(participant).addPayloadTypes(map, track));
         return;
       }
       case 'removeParticipant': {

@@ -17,7 +17,8 @@ export interface ParticipantOptions {
 
 export class Participant {
   readonly pipes = new Set<Pipe>();
-  payloadTypes: ReadonlyMap<number, CodecName> = new Map();
+  /** '' stands for all tracks. */
+  readonly #payloadTypes = new Map<string, Map<number, CodecName>>();
   removed = false;
   sealer: Sealer | undefined;
   opener: Opener | undefined;
@@ -49,6 +50,17 @@ export class Participant {
       this.#counters.set(name, counters);
     }
     return counters;
+  }
+
+  /** Adds to what is known: each connection of ours negotiates its own numbers, and all of them are ours. */
+  addPayloadTypes(map: ReadonlyMap<number, CodecName>, track = ''): void {
+    const known = this.#payloadTypes.get(track) ?? new Map<number, CodecName>();
+    for (const [type, codec] of map) known.set(type, codec);
+    this.#payloadTypes.set(track, known);
+  }
+
+  codec(track: string, payloadType: number): CodecName | undefined {
+    return this.#payloadTypes.get(track)?.get(payloadType) ?? this.#payloadTypes.get('')?.get(payloadType);
   }
 
   get tracks(): Iterable<TrackCounters> {

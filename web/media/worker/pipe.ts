@@ -38,6 +38,15 @@ function codecOfMime(mimeType: string): CodecName {
   return kCodecNames.find((each) => each === name) ?? 'unknown';
 }
 
+/** A wish to the browser: whether it grants it shows in the frames. */
+function quietly(wish: () => unknown): void {
+  try {
+    void Promise.resolve(wish()).catch(() => {});
+  } catch {
+    // Not in this state of the connection.
+  }
+}
+
 /** The reasons for which video stands still until the next key frame. */
 const kStarving: readonly RejectReason[] = ['missingKey', 'authentication'];
 
@@ -103,7 +112,7 @@ export class Pipe {
   /** Our own key changed: whoever gets it late needs a key frame under it. */
   onSendKey(): void {
     if (this.#info.kind !== 'video' || this.counters.passed === 0) return;
-    this.#ends.generateKeyFrame?.().catch(() => {});
+    quietly(() => this.#ends.generateKeyFrame?.());
   }
 
   #askForKeyFrame(): void {
@@ -111,7 +120,7 @@ export class Pipe {
     const now = this.#shared.now();
     if (now - this.#keyFrameAskedAt < kKeyFrameEveryMs) return;
     this.#keyFrameAskedAt = now;
-    this.#ends.sendKeyFrameRequest().catch(() => {});
+    quietly(() => this.#ends.sendKeyFrameRequest?.());
   }
 
   #take(frame: EncodedFrame): void {
@@ -321,7 +330,7 @@ export class Pipe {
       }
       return this.#mimeCodec;
     }
-    const known = payloadType === undefined ? undefined : this.#participant.payloadTypes.get(payloadType);
+    const known = payloadType === undefined ? undefined : this.#participant.codec(this.#info.track, payloadType);
     return known ?? (this.#info.kind === 'audio' ? 'opus' : 'unknown');
   }
 }

@@ -12,13 +12,16 @@ import { MediaWorker } from './media_worker';
 
 const scope = globalThis as unknown as WorkerScope;
 
+/** A server that never answers is told apart from a slow one by this. */
+const kLoadLimitMs = 30_000;
+
 type Factory = (options: { wasmBinary: ArrayBuffer }) => Promise<EngineModule>;
 
 const worker = new MediaWorker({
   post: (message) => scope.postMessage(message),
   loadEngine: () =>
     loadEngine(new URL('./', import.meta.url), {
-      fetch: (url) => fetch(url, { credentials: 'same-origin' }),
+      fetch: (url) => fetch(url, { credentials: 'same-origin', signal: AbortSignal.timeout(kLoadLimitMs) }),
       importGlue: async (variant): Promise<Factory> => {
         // @ts-expect-error Built by Emscripten and put beside this script; not part of this bundle.
         const { default: simd } = variant === 'simd' ? await import('./siegel-simd.mjs') : { default: undefined };
