@@ -74,8 +74,7 @@ function launch(name) {
 
 const fixed = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
 const cell = ({ median, p99 }) => `${fixed(median).padStart(7)} (${fixed(p99).padStart(6)})`;
-const bytes = (size) =>
-  size >= 1000 ? `${(size / 1000).toFixed(size % 1000 === 0 || size > 20000 ? 0 : 1)} kB` : `${size} B`;
+const bytes = (size) => (size < 1000 ? `${size} B` : size % 1024 === 0 ? `${size / 1024} KiB` : `${size / 1000} kB`);
 const both = (row, name) => row.seal[name].median + row.open[name].median;
 
 function judge(what, value, limit, unit = '') {
