@@ -47,6 +47,14 @@ interface Pending {
   reject(error: MediaError): void;
 }
 
+/** With or without the slash at the end; a relative text counts from the page, the default from this module. */
+function workerUrl(assets: string | URL | undefined): URL {
+  if (assets === undefined) return new URL('../assets/siegel-worker.js', import.meta.url);
+  const folder = new URL(assets, globalThis.document?.baseURI);
+  folder.pathname = `${folder.pathname.replace(/\/$/, '')}/siegel-worker.js`;
+  return folder;
+}
+
 /** What a receiver and a sender have in common, with Chromium's older interface. */
 interface Attachable {
   transform?: RTCRtpScriptTransform | null;
@@ -158,9 +166,8 @@ export class MediaCipher implements MediaCipherApi {
   // The worker --------------------------------------------------------------------------------------------------------
 
   #start(): void {
-    const assets = new URL(this.#options.assets ?? '../assets/', import.meta.url);
     try {
-      this.#worker = new Worker(new URL('siegel-worker.js', assets), { type: 'module', name: 'siegel' });
+      this.#worker = new Worker(workerUrl(this.#options.assets), { type: 'module', name: 'siegel' });
     } catch {
       queueMicrotask(() => this.#fail(new MediaError('worker-load', 'The worker may not be started here.')));
       return;

@@ -110,7 +110,7 @@ export interface MediaCipherEvents {
 
 export interface MediaCipherOptions {
   format?: FormatName; // default 'jframe'
-  /** Folder with siegel-worker.js and the .wasm files; same origin. Default: beside the importing module. */
+  /** Folder with siegel-worker.js and the .wasm files; same origin. Default: `../assets/` as seen from this module. */
   assets?: string | URL;
   statsIntervalMs?: number;
   keyringSize?: number;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { EngineError, MediaCipher, type MediaError } from '../../../web/media';
+import { EngineError, MediaCipher, type MediaCipherOptions, type MediaError } from '../../../web/media';
 import type { FromWorker, ToWorker } from '../../../web/media/protocol';
 
 /** The browser's parts that MediaCipher touches. */
@@ -89,14 +89,14 @@ interface Started {
   failures: MediaError[];
 }
 
-function start(options = {}): Started {
-  const cipher = new MediaCipher({ assets: 'https://example.test/assets/', ...options });
+function start(options: MediaCipherOptions | { assets: undefined } = {}): Started {
+  const cipher = new MediaCipher({ assets: 'https://example.test/assets/', ...options } as MediaCipherOptions);
   const failures: MediaError[] = [];
   cipher.on('failed', (error) => failures.push(error));
   return { cipher, worker: FakeWorker.all.at(-1)!, failures };
 }
 
-function running(options = {}): Started {
+function running(options: MediaCipherOptions = {}): Started {
   const started = start(options);
   started.worker.say({ kind: 'started', data: null });
   started.worker.say({
@@ -115,6 +115,20 @@ test('starts a module worker of its own origin and tells it what to be', async (
     data: { format: 'livekit', keyringSize: 4, ratchetWindow: 8, statsIntervalMs: 250 },
   });
   await expect(cipher.ready).resolves.toMatchObject({ variant: 'simd' });
+});
+
+test.each([
+  ['https://example.test/assets', 'https://example.test/assets/siegel-worker.js'],
+  [new URL('https://example.test/a/b/'), 'https://example.test/a/b/siegel-worker.js'],
+])('assets %s', (assets, url) => {
+  expect(start({ assets }).worker.url.href).toBe(url);
+});
+
+test('assets as the page sees them, or beside this module', () => {
+  vi.stubGlobal('document', { baseURI: 'https://example.test/call/room' });
+  expect(start({ assets: '/siegel/' }).worker.url.href).toBe('https://example.test/siegel/siegel-worker.js');
+  expect(start({ assets: 'x' }).worker.url.href).toBe('https://example.test/call/x/siegel-worker.js');
+  expect(start({ assets: undefined }).worker.url.href).toMatch(/\/web\/assets\/siegel-worker\.js$/);
 });
 
 describe('what is missing is said before a worker starts', () => {
