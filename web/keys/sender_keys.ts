@@ -5,7 +5,8 @@
  * before. Members who were there follow by ratcheting on receipt; nothing is sent to them.
  * Leave: a new key under the next key index goes to those who remain; sealing switches to it when all have it, at the latest
  * after `switchWithinMs`. Until then `mayListen` names who left.
- * Several joins and leaves within `coalesceMs` cost one change (joins that coincide with a leave only get the new key).
+ * Several joins and leaves that come together cost one change (joins that coincide with a leave only get the new key). A leave
+ * waits `leaveMs` for others to come with it, a join only `joinMs`, because the newcomer hears nothing until then.
  *
  * Changes run one after the other. If the engine cannot ratchet, or `kMaxRatchets` is reached (receivers look ahead only so
  * far), a join is answered with a new key for everybody: never with an old state.
@@ -39,7 +40,8 @@ export interface SenderKeysOptions {
   changed?(): void;
   /** A change did not work out in the engine: media must not go on. */
   failed?(error: unknown): void;
-  coalesceMs?: number;
+  joinMs?: number;
+  leaveMs?: number;
   switchWithinMs?: number;
   resendMs?: number;
 }
@@ -53,7 +55,8 @@ interface Recipient {
 
 export class SenderKeys {
   readonly #options: SenderKeysOptions;
-  readonly #coalesceMs: number;
+  readonly #joinMs: number;
+  readonly #leaveMs: number;
   readonly #switchWithinMs: number;
   readonly #resendMs: number;
   #current: SenderKey | undefined;
@@ -72,7 +75,8 @@ export class SenderKeys {
 
   constructor(options: SenderKeysOptions) {
     this.#options = options;
-    this.#coalesceMs = options.coalesceMs ?? 200;
+    this.#joinMs = options.joinMs ?? 50;
+    this.#leaveMs = options.leaveMs ?? 200;
     this.#switchWithinMs = options.switchWithinMs ?? 2000;
     this.#resendMs = options.resendMs ?? 1000;
   }
@@ -115,7 +119,7 @@ export class SenderKeys {
     if (this.#closed || this.#recipients.has(member)) return;
     this.#recipients.set(member, { sent: 0, acknowledged: 0, resends: 0 });
     this.#joining.add(member);
-    this.#schedule();
+    this.#schedule(this.#joinMs);
   }
 
   /** A member has left, or was cut off. */
@@ -126,7 +130,7 @@ export class SenderKeys {
     this.#joining.delete(member);
     if (recipient.sent > 0) {
       this.#mayListen.add(member);
-      this.#schedule();
+      this.#schedule(this.#leaveMs);
       this.#checkAcknowledged();
     }
     this.#options.changed?.();
@@ -162,13 +166,13 @@ export class SenderKeys {
     this.#mayListen.clear();
   }
 
-  #schedule(): void {
+  #schedule(afterMs: number): void {
     this.#options.changed?.();
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       void this.#enqueue(() => this.#change());
-    }, this.#coalesceMs);
+    }, afterMs);
   }
 
   #enqueue(task: () => Promise<void>): Promise<void> {

@@ -173,7 +173,7 @@ describe('sender keys', () => {
     expect(h.sent.get('a')?.length).toBe(12);
   });
 
-  // R24. Seen to fail with coalesceMs = 0.
+  // R24. Seen to fail with joinMs and leaveMs = 0.
   it('answers a crowd of joins and leaves with one change', async () => {
     const h = harness();
     await h.keys.start();
