@@ -447,6 +447,8 @@ test.describe('server', () => {
       [ada, 'Ada'],
       [bert, 'Bert'],
     ] as const) {
+      // Firefox opens devices only for the page in front.
+      await page.bringToFront();
       await page.goto(link);
       await devicesOn(page);
       await page.getByLabel('Your name').fill(name);

@@ -254,7 +254,7 @@ export class SiegelLobby extends SiegelElement {
             : nothing
         }
         <div class="join">
-          <button type="submit" class="button primary large wide" ?disabled=${this.joining || this.busy}>
+          <button type="submit" class="button primary large wide" ?disabled=${this.joining}>
             ${this.joining ? t.joining : media.camera || media.microphone ? t.join : t.joinWithout}
           </button>
           <p class="engine quiet small ${this.engineReady ? 'ready' : ''}">
