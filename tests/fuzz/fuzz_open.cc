@@ -1,5 +1,6 @@
 // Arbitrary bytes into an opener that holds a key, in every format: no read beyond the frame, no frame opens, nothing
 // about the opener changes, and a good frame still opens afterwards.
+#include "siegel/sframe.h"
 #include "support.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
@@ -44,6 +45,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   for (double now = 0; data.remaining_bytes() > 0; now += 1) {
     Buffer frame = data.ConsumeBytes<std::uint8_t>(data.ConsumeIntegralInRange<std::size_t>(0, data.remaining_bytes()));
     if (injected && data.ConsumeBool()) frame.insert(frame.end(), trailer.begin(), trailer.end());
+    // Half of them get past the parser: right key index or KID, right lengths.
+    if (data.ConsumeBool()) {
+      if (format == Format::kSFrame) {
+        std::array<std::uint8_t, kMaxSFrameHeader> header{};
+        const std::size_t n =
+            encodeSFrameHeader(static_cast<std::uint64_t>(keyIndex), data.ConsumeIntegral<std::uint64_t>(), header);
+        frame.insert(frame.begin(), header.begin(), header.begin() + static_cast<std::ptrdiff_t>(n));
+      } else {
+        frame.insert(frame.end(), {12, static_cast<std::uint8_t>(keyIndex)});
+      }
+    }
     frame.shrink_to_fit();
     const std::size_t length = frame.size();
     if (split) {
