@@ -101,6 +101,8 @@ export interface EngineModule {
    * the caller copies IV, AAD and text out of the heap, runs WebCrypto, puts ciphertext and tag (seal) behind the clear bytes in
    * the area again, and calls finish. Several tickets may be in flight; each seal ticket has used up its IV for good. A replay
    * window moves only in open_finish, and only with `verified`.
+   * For Opus, VP8 and VP9 the two begin calls read only the first and last 128 bytes of a frame, and seal_finish writes only
+   * the trailer behind `length`: the caller may leave out the rest.
    */
   _siegel_seal_begin(
     sealer: number,

@@ -111,6 +111,8 @@ export class MediaCipher implements MediaCipherApi {
     if (sender.track !== null && sender.transport !== null)
       throw new MediaError('attached-late', 'This sender could already send: attach it before it has a track.');
     this.#attach(sender as Attachable, { ...info, direction: 'send' });
+    // Those of connections that ended would otherwise stay for the whole call.
+    for (const each of this.#senders) if (each.transport?.state === 'closed') this.#senders.delete(each);
     this.#senders.add(sender);
   }
 

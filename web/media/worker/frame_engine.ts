@@ -6,7 +6,7 @@
  * Ownership: the frame handed in stays untouched, so a caller can try again. Errors: a trap in the module throws.
  * Cost: direct: one copy in, one copy out, one result object (the ArrayBuffer); split: a promise more, and WebCrypto's own copies.
  */
-import { type EngineModule, ResultField } from '../engine_types';
+import { Codec, type EngineModule, ResultField } from '../engine_types';
 
 /** What came out of the split path; fields of the result block as they were when the frame began. */
 export interface SplitResult {
@@ -22,6 +22,12 @@ export interface Owner {
 }
 
 const kInternal = -255;
+const kTag = 16;
+/** More than clear bytes in front, or tag, IV, trailer and a server's mark at the end. */
+const kEdge = 128;
+
+/** Codecs whose frames the engine judges by their first and last bytes alone; H.264 and H.265 are rewritten throughout. */
+const hasEdges = (codec: number) => codec === Codec.opus || codec === Codec.vp8 || codec === Codec.vp9;
 
 /** CryptoKeys by the engine's key serial; at most `kKept` of them. They cannot be exported again. */
 export class CryptoKeys {
@@ -108,7 +114,9 @@ export class FrameEngine {
     const { module } = this;
     const subtle = this.#subtle;
     if (subtle === undefined) return undefined;
-    const code = module._siegel_seal_begin(sealer, this.#copyIn(frame), codec, type, ssrc, timestamp);
+    const edges = hasEdges(codec);
+    const length = edges ? this.#copyEdges(frame) : this.#copyIn(frame);
+    const code = module._siegel_seal_begin(sealer, length, codec, type, ssrc, timestamp);
     if (code < 0) return code;
     const ticket = this.field(ResultField.ticket);
     const key = this.#key(keys);
@@ -118,16 +126,24 @@ export class FrameEngine {
     }
     const { head, keyIndex, generation, parameters } = this.#plan();
     // WebCrypto copies what it is given before it returns: the views may point into the heap.
-    const job = subtle.encrypt(parameters, key, this.#view(ResultField.text, ResultField.textSize));
+    const job = subtle.encrypt(parameters, key, this.#text(frame, edges, head.length));
     const finish = (sealed: ArrayBuffer) => {
       if (owner.removed) return { output: kInternal, keyIndex, generation };
+      const body = head.length + sealed.byteLength;
+      if (body > this.#capacity + kTag) throw new RangeError('frame area');
       const heap = module.HEAPU8;
-      const length = head.length + sealed.byteLength;
-      if (length > this.#capacity + 16) throw new RangeError('frame area');
-      heap.set(head, this.#at);
-      heap.set(new Uint8Array(sealed), this.#at + head.length);
-      const size = module._siegel_seal_finish(sealer, ticket, length);
-      return { output: size < 0 ? size : this.#copyOut(), keyIndex, generation };
+      if (!edges) {
+        heap.set(head, this.#at);
+        heap.set(new Uint8Array(sealed), this.#at + head.length);
+      }
+      const size = module._siegel_seal_finish(sealer, ticket, body);
+      if (size < 0 || !edges) return { output: size < 0 ? size : this.#copyOut(), keyIndex, generation };
+      // Only the trailer is the engine's.
+      const output = new Uint8Array(size);
+      output.set(head);
+      output.set(new Uint8Array(sealed), head.length);
+      output.set(heap.subarray(this.#at + body, this.#at + size), body);
+      return { output: output.buffer, keyIndex, generation };
     };
     return job.then(finish, () => {
       if (!owner.removed) module._siegel_seal_cancel(sealer, ticket);
@@ -147,7 +163,9 @@ export class FrameEngine {
     const { module } = this;
     const subtle = this.#subtle;
     if (subtle === undefined) return undefined;
-    const code = module._siegel_open_begin(opener, this.#copyIn(frame), codec, type);
+    const edges = hasEdges(codec);
+    const length = edges ? this.#copyEdges(frame) : this.#copyIn(frame);
+    const code = module._siegel_open_begin(opener, length, codec, type);
     if (code < 0) return code;
     const ticket = this.field(ResultField.ticket);
     const key = this.#key(keys);
@@ -156,7 +174,7 @@ export class FrameEngine {
       return undefined;
     }
     const { head, keyIndex, generation, parameters } = this.#plan();
-    const job = subtle.decrypt(parameters, key, this.#view(ResultField.text, ResultField.textSize));
+    const job = subtle.decrypt(parameters, key, this.#text(frame, edges, head.length));
     const finish = (text: ArrayBuffer) => {
       if (owner.removed) return { output: kInternal, keyIndex, generation };
       const size = head.length + text.byteLength;
@@ -177,6 +195,22 @@ export class FrameEngine {
   #copyIn(frame: ArrayBuffer): number {
     if (frame.byteLength <= this.#capacity) this.module.HEAPU8.set(new Uint8Array(frame), this.#at);
     return frame.byteLength;
+  }
+
+  /** The middle of a long frame stays where it is; what the area holds there is of an earlier frame and is not read. */
+  #copyEdges(frame: ArrayBuffer): number {
+    const length = frame.byteLength;
+    if (length <= 2 * kEdge || length > this.#capacity) return this.#copyIn(frame);
+    const heap = this.module.HEAPU8;
+    heap.set(new Uint8Array(frame, 0, kEdge), this.#at);
+    heap.set(new Uint8Array(frame, length - kEdge), this.#at + length - kEdge);
+    return length;
+  }
+
+  /** What WebCrypto works on: in the frame itself where the area has only its edges. */
+  #text(frame: ArrayBuffer, edges: boolean, clear: number): Uint8Array<ArrayBuffer> {
+    const size = this.field(ResultField.textSize);
+    return edges ? new Uint8Array(frame, clear, size) : this.#view(ResultField.text, ResultField.textSize);
   }
 
   #copyOut(): ArrayBuffer {

@@ -108,8 +108,9 @@ export class MediaWorker {
     try {
       const module = await around.loadEngine();
       const engine = new FrameEngine(module, around.subtle);
-      const webCryptoFrom =
-        init.webCryptoFrom ?? (await calibrate(engine, around.subtle, init.format, () => around.now()));
+      // SFrame has no split path.
+      const asked = init.format === 'sframe' ? undefined : init.webCryptoFrom;
+      const webCryptoFrom = asked ?? (await calibrate(engine, around.subtle, init.format, () => around.now()));
       if (this.#ended) return;
       const shared: PipeShared = {
         engine,
@@ -188,7 +189,7 @@ export class MediaWorker {
         return value(0);
       }
       case 'ratchet': {
-        const generation = this.#participants.get(request.data.participant)?.sealer?.ratchet() ?? -1;
+        const generation = this.#participants.get(request.data.participant)?.ratchet() ?? -1;
         return generation < 0 ? { kind: 'refused', data: -generation } : value(generation);
       }
       case 'dropKey': {

@@ -71,6 +71,8 @@ export class Participant {
   setKey({ usage, keyIndex, material, derivation, suite }: SetKeyData): number {
     const { format } = this.#options;
     const target = usage === 'send' ? this.#needSealer() : this.#needOpener();
+    // Imported keys that are still needed are imported again; the others must not stay.
+    (usage === 'send' ? this.sealKeys : this.openKeys).clear();
     try {
       if (format === 'sframe') return target.setSFrameKey(suite, BigInt(keyIndex), material);
       if (usage === 'send') return this.#needSealer().setKey(keyIndex, material, Derivation[derivation], true);
@@ -78,6 +80,12 @@ export class Participant {
     } finally {
       material.fill(0);
     }
+  }
+
+  /** The new generation, or minus an Error number. */
+  ratchet(): number {
+    this.sealKeys.clear();
+    return this.sealer?.ratchet() ?? -1;
   }
 
   dropKey(usage: Direction, keyIndex: number): number {

@@ -134,8 +134,7 @@ export class Pipe {
     try {
       this.#handle(frame, start);
     } catch (error) {
-      if (typeof WebAssembly !== 'undefined' && error instanceof WebAssembly.RuntimeError) shared.trapped();
-      countRejected(counters, 'internal', start);
+      this.#broken(error, start);
     }
     counters.micros += (shared.now() - start) * 1000;
   }
@@ -162,7 +161,7 @@ export class Pipe {
         return;
       }
       const ssrc = metadata.synchronizationSource ?? 0;
-      const timestamp = frame.timestamp ?? 0;
+      const timestamp = frame.timestamp ?? metadata.rtpTimestamp ?? 0;
       if (size >= this.#shared.webCryptoFrom.seal && participant.sealing < kMaxTickets) {
         if (this.#sealSplit(frame, data, handle, codec, type, ssrc, timestamp, now)) return;
       }
@@ -266,29 +265,32 @@ export class Pipe {
     const place = this.#sequencer.reserve();
     const began = this.#shared.now();
     job
-      .then(
-        ({ output, keyIndex, generation }) => {
-          ended();
-          if (this.#participant.removed) return null;
-          const now = this.#shared.now();
-          this.counters.micros += (now - began) * 1000;
-          this.counters.viaWebCrypto++;
-          if (typeof output === 'number') {
-            this.#refuse(output, now);
-            return null;
-          }
+      .then(({ output, keyIndex, generation }) => {
+        if (this.#participant.removed) return null;
+        const now = this.#shared.now();
+        this.counters.micros += (now - began) * 1000;
+        this.counters.viaWebCrypto++;
+        if (typeof output !== 'number') {
           this.#passed(frame, output, keyIndex, generation, now);
           return frame;
-        },
-        (error: unknown) => {
-          ended();
-          if (typeof WebAssembly !== 'undefined' && error instanceof WebAssembly.RuntimeError) this.#shared.trapped();
-          if (!this.#participant.removed) countRejected(this.counters, 'internal', this.#shared.now());
-          return null;
-        },
-      )
-      .catch(() => null) // setting frame.data failed: the browser took the frame back
-      .then((outcome) => this.#sequencer.settle(place, outcome));
+        }
+        this.#refuse(output, now);
+        return null;
+      })
+      .catch((error: unknown) => {
+        this.#broken(error, this.#shared.now());
+        return null;
+      })
+      .then((outcome) => {
+        ended();
+        this.#sequencer.settle(place, outcome);
+      });
+  }
+
+  /** A trap of the module, or a frame that the browser took back. */
+  #broken(error: unknown, now: number): void {
+    if (typeof WebAssembly !== 'undefined' && error instanceof WebAssembly.RuntimeError) this.#shared.trapped();
+    if (!this.#participant.removed) countRejected(this.counters, 'internal', now);
   }
 
   #passed(frame: EncodedFrame, output: ArrayBuffer, keyIndex: number, generation: number, now: number): void {

@@ -24,8 +24,7 @@ const worker = new MediaWorker({
       fetch: (url) => fetch(url, { credentials: 'same-origin', signal: AbortSignal.timeout(kLoadLimitMs) }),
       importGlue: async (variant): Promise<Factory> => {
         // @ts-expect-error Built by Emscripten and put beside this script; not part of this bundle.
-        const { default: simd } = variant === 'simd' ? await import('./siegel-simd.mjs') : { default: undefined };
-        if (simd) return simd;
+        if (variant === 'simd') return (await import('./siegel-simd.mjs')).default;
         // @ts-expect-error As above.
         return (await import('./siegel-relaxed.mjs')).default;
       },
