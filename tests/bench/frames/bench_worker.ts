@@ -271,6 +271,7 @@ async function cryptoPart(engine: FrameEngine, from: Thresholds, effort: number)
 // Whole worker --------------------------------------------------------------------------------------------------------
 
 type Kind = 'audio' | 'video';
+const kAlone = 'streams alone';
 const kKinds: readonly Kind[] = ['audio', 'video'];
 
 /** A worker's two ends of one track of each kind. */
@@ -363,6 +364,23 @@ async function jitsiWorker(): Promise<Contestant> {
     void receive.readable.pipeThrough(decode).pipeTo(receive.writable);
   }
   return { name: 'Jitsi', lines };
+}
+
+/** What the streams cost alone: nothing is sealed, the frame is only copied. */
+function streamsAlone(): Contestant {
+  const lines = newLines();
+  for (const { readable, writable } of kKinds.flatMap((kind) => Object.values(lines[kind]))) {
+    const reader = readable.getReader();
+    const writer = writable.getWriter();
+    const next = () => void reader.read().then(take);
+    const take = ({ value }: ReadableStreamReadResult<EncodedFrame>) => {
+      if (value === undefined) return;
+      value.data = value.data.slice(0);
+      void writer.write(value).then(next);
+    };
+    next();
+  }
+  return { name: kAlone, lines };
 }
 
 type Handler = (event: { data: unknown }) => void;
@@ -561,7 +579,7 @@ async function main({ effort }: BenchOptions): Promise<Report> {
   const calibrationMs = now() - start;
   const [rows, checks] = await cryptoPart(engine, thresholds, effort);
   const ours = await ourWorker(module, thresholds);
-  const workers: Contestant[] = [ours, await jitsiWorker(), await livekitWorker()];
+  const workers: Contestant[] = [ours, streamsAlone(), await jitsiWorker(), await livekitWorker()];
   const mime = !navigator.userAgent.includes('Firefox');
   const path = await pathPart(workers, mime, effort);
   const forged = await forgedPart(engine, thresholds, effort);

@@ -123,9 +123,9 @@ function print(name, report, version) {
     const peers = Object.keys(row.seal);
     for (const way of ['seal', 'open'])
       console.log(
-        `${`${row.name}, ${way}`.padEnd(28)}${peers.map((peer) => `${peer} ${cell(row[way][peer])}`.padStart(26)).join('')}`,
+        `${`${row.name}, ${way}`.padEnd(28)}${peers.map((peer) => `${peer} ${cell(row[way][peer])}`.padStart(31)).join('')}`,
       );
-    for (const peer of peers.filter((each) => each !== 'ours')) {
+    for (const peer of peers.filter((each) => each !== 'ours' && each !== 'streams alone')) {
       const ratio = both(row, 'ours') / both(row, peer);
       const limit = row.name.startsWith('audio') ? target.path : 1;
       console.log(`${''.padEnd(28)}seal + open, ours / ${peer}: ${ratio.toFixed(3)}`);

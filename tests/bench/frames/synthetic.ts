@@ -33,6 +33,8 @@ export class Line {
   #count = 0;
   #target = 0;
   #reached: (() => void) | undefined;
+  #waiting: readonly EncodedFrame[] = [];
+  #next = 0;
 
   constructor() {
     this.readable = new ReadableStream<EncodedFrame>({
@@ -44,6 +46,8 @@ export class Line {
       write: (frame) => {
         if (this.keep) this.arrived.push(frame);
         if (++this.#count === this.#target) this.#reached?.();
+        const next = this.#waiting[this.#next++];
+        if (next !== undefined) this.#controller.enqueue(next);
       },
     });
   }
@@ -64,8 +68,11 @@ export class Line {
     return done;
   }
 
-  /** One frame at a time, as a call brings them: the next one only when this one is through. */
+  /** One frame at a time, as a call brings them: the next one enters when this one has come out. */
   async singly(frames: readonly EncodedFrame[]): Promise<void> {
-    for (const frame of frames) await this.send([frame], 1);
+    this.#waiting = frames;
+    this.#next = 1;
+    await this.send(frames.slice(0, 1), frames.length);
+    this.#waiting = [];
   }
 }
