@@ -34,23 +34,23 @@ export async function meets(person: Person, other: Person): Promise<void> {
   });
 }
 
-/** Pictures presented since the first call for this element. */
-export async function presented(person: Person, selector: string): Promise<number> {
+/** Frames decoded so far of what a video element shows. */
+export async function decoded(person: Person, selector: string): Promise<number> {
   const video = person.page.locator(selector).first();
-  return video.evaluate((element) => (element instanceof HTMLVideoElement ? siegelProbe.presented(element) : 0));
+  return video.evaluate((element) => (element instanceof HTMLVideoElement ? siegelProbe.decoded(element) : 0));
 }
 
-/** More than `count` pictures of the other one are shown to this person. */
-export async function getsFrames(person: Person, other: Person, count = 100): Promise<void> {
+/** More than `count` video frames of the other one are decoded by this person, from now on if `from` is given. */
+export async function getsFrames(person: Person, other: Person, count = 100, from = 0): Promise<void> {
   const { video } = await elementsOf(person, other);
-  let seen = 0;
+  let frames = 0;
   await until(
     async () => {
-      seen = await presented(person, video);
-      return seen > count;
+      frames = await decoded(person, video);
+      return frames - from > count;
     },
-    40_000,
-    () => `${person.name} (${person.kind}) was shown ${seen} pictures of ${other.name}, not ${count}`,
+    90_000,
+    () => `${person.name} (${person.kind}) decoded ${frames - from} video frames of ${other.name}, not ${count}`,
     200,
   );
 }
@@ -64,17 +64,25 @@ export function badgeOf(person: Person, other: Pick<Person, 'name'>): Locator {
   return tileOf(person, other).locator('siegel-badge');
 }
 
+/** Both at the same moment, within `deadlineMs`. */
 export async function badgeTurns(
   person: Person,
   other: Pick<Person, 'name'>,
   level: string,
   cause: string,
+  deadlineMs = 30_000,
 ): Promise<void> {
-  const badge = badgeOf(person, other);
-  await expect(badge, `${person.name}'s badge for ${other.name}`).toHaveAttribute('data-level', level, {
-    timeout: 15_000,
-  });
-  await expect(badge).toHaveAttribute('data-cause', cause, { timeout: 5000 });
+  let seen = '';
+  await until(
+    async () => {
+      const badge = badgeOf(person, other);
+      if ((await badge.count()) !== 1) return false;
+      seen = await badge.evaluate((element) => `${element.dataset.level} ${element.dataset.cause}`);
+      return seen === `${level} ${cause}`;
+    },
+    deadlineMs,
+    () => `${person.name}'s badge for ${other.name} is ${seen}, not ${level} ${cause}`,
+  );
 }
 
 /** Opens the figures behind the other one's badge, reads how many frames were opened, and closes them again. */

@@ -78,7 +78,8 @@ export async function launchPerson(kind: BrowserKind, options: LaunchPersonOptio
   }
   const context = await browser.newContext({
     locale: options.locale ?? 'en-GB',
-    viewport: options.viewport ?? { width: 1280, height: 720 },
+    // Small: without a graphics card every picture is composed by the processor that also has to encode and decode.
+    viewport: options.viewport ?? { width: 720, height: 480 },
     colorScheme: options.colorScheme ?? 'light',
   });
   context.setDefaultTimeout(20_000);

@@ -48,8 +48,8 @@ export interface Probe {
   watch(name: string, selector: string): void;
   /** Notes in `firstSeen.frames` when the first packet of any stream arrived. */
   watchFrames(): void;
-  /** Pictures a video element has presented since first asked. */
-  presented(video: HTMLVideoElement): number;
+  /** Frames decoded of the received track that a video element shows. */
+  decoded(video: HTMLVideoElement): Promise<number>;
   /** Set by a test: may change a message on its way to the worker. */
   tamper: ((message: unknown) => void) | null;
   /** Local descriptions as applied, each once. */
@@ -140,7 +140,6 @@ export function installProbe(): void {
     }
   };
   const firstSeen: Record<string, number> = {};
-  const presented = new WeakMap<HTMLVideoElement, { count: number }>();
   /** querySelector that looks into open shadow roots as well. */
   const find = (root: Document | ShadowRoot, selector: string): Element | null => {
     const direct = root.querySelector(selector);
@@ -213,18 +212,14 @@ export function installProbe(): void {
         clearInterval(timer);
       }, 20);
     },
-    presented(video) {
-      let counter = presented.get(video);
-      if (counter === undefined) {
-        counter = { count: 0 };
-        presented.set(video, counter);
-        const next = () => {
-          if (counter !== undefined) counter.count++;
-          video.requestVideoFrameCallback(next);
-        };
-        video.requestVideoFrameCallback(next);
+    async decoded(video) {
+      const track = video.srcObject instanceof MediaStream ? video.srcObject.getVideoTracks()[0] : undefined;
+      for (const peer of peers) {
+        if (track === undefined || !peer.getReceivers().some((receiver) => receiver.track === track)) continue;
+        const report: Iterable<[string, Record<string, unknown>]> = (await peer.getStats(track)) as never;
+        for (const [, row] of report) if (row.type === 'inbound-rtp') return number(row.framesDecoded);
       }
-      return counter.count;
+      return 0;
     },
     descriptions,
     violations,
