@@ -654,6 +654,7 @@ test.describe('links', () => {
     const server = await serve();
     watch(page);
     await page.addInitScript(() => {
+      if (!navigator.clipboard) return;
       navigator.clipboard.writeText = async () => {
         throw new DOMException('', 'NotAllowedError');
       };
