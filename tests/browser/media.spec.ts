@@ -9,6 +9,8 @@ import { startSite } from './support/call';
 import { installProbe } from './support/probe';
 
 const kTone = 1000;
+// How fast a machine encodes is not what is tested here; where time counts, a test says so.
+test.describe.configure({ timeout: 150_000 });
 let server: RunningServer;
 
 test.beforeAll(async () => {
@@ -41,7 +43,7 @@ const keys = (page: Page, keyIndex: number, alice: number, bob: number) =>
 
 const counters = (page: Page) => page.evaluate(() => loop.counters());
 const flow = (page: Page) => page.evaluate(() => loop.flow());
-const decoded = (page: Page, count: number, limitMs = 20_000) =>
+const decoded = (page: Page, count: number, limitMs = 60_000) =>
   page.evaluate(
     ([count, limitMs]) => loop.until(({ framesDecoded }) => framesDecoded >= count!, limitMs),
     [count, limitMs],
@@ -121,7 +123,7 @@ for (const { name, options, chromiumOnly } of paths) {
     test('another key opens nothing, and it is counted', async ({ page }) => {
       await start(page, { sender: options, receiver: options });
       await keys(page, 0, 1, 2);
-      await page.evaluate(() => loop.until(({ packetsReceived }) => packetsReceived > 60));
+      await page.evaluate(() => loop.until((flow) => flow.packetsReceived > 60 && flow.audioPacketsReceived > 30));
       const { framesDecoded } = await flow(page);
       expect(framesDecoded).toBe(0);
       expect(await heardTone(page)).toBe(0);
@@ -216,7 +218,7 @@ for (const { name, options, chromiumOnly } of paths) {
       const forced = { ...options, webCryptoFrom: { seal: 0, open: 0 } };
       await start(page, { sender: forced, receiver: forced });
       await keys(page, 0, 1, 2);
-      await page.evaluate(() => loop.until(({ packetsReceived }) => packetsReceived > 30));
+      await page.evaluate(() => loop.until((flow) => flow.packetsReceived > 30 && flow.audioPacketsReceived > 30));
       expect((await flow(page)).framesDecoded).toBe(0);
       await keys(page, 1, 5, 5);
       await decoded(page, 30);

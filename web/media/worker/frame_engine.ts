@@ -33,6 +33,7 @@ const hasEdges = (codec: number) => codec === Codec.opus || codec === Codec.vp8 
 export class CryptoKeys {
   static readonly kKept = 8;
   readonly #keys = new Map<number, CryptoKey | null>();
+  #importing: Promise<void> = Promise.resolve();
   readonly #subtle: SubtleCrypto | undefined;
 
   constructor(subtle: SubtleCrypto | undefined) {
@@ -48,12 +49,18 @@ export class CryptoKeys {
     if (this.#keys.has(serial) || !this.#subtle) return Promise.resolve();
     if (this.#keys.size >= CryptoKeys.kKept) this.#keys.delete(this.#keys.keys().next().value ?? serial);
     this.#keys.set(serial, null);
-    return this.#subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt']).then(
+    this.#importing = this.#subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt']).then(
       (imported) => {
         if (this.#keys.has(serial)) this.#keys.set(serial, imported);
       },
       () => {}, // a size that this browser's WebCrypto lacks (192 bits in Chromium): those frames stay with WebAssembly
     );
+    return this.#importing;
+  }
+
+  /** When the last import is done. For whoever has time, as the calibration. */
+  imported(): Promise<void> {
+    return this.#importing;
   }
 
   clear(): void {

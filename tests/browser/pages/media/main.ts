@@ -147,7 +147,7 @@ class MediaLoop {
   }
 
   /** Waits until a condition on the flow holds; throws with the last flow when it does not in time. */
-  async until(condition: (flow: Flow) => boolean, limitMs = 15_000): Promise<Flow> {
+  async until(condition: (flow: Flow) => boolean, limitMs = 60_000): Promise<Flow> {
     const start = performance.now();
     for (;;) {
       const flow = await this.flow();
