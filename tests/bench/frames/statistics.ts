@@ -2,6 +2,8 @@ export interface Summary {
   /** µs a frame. */
   median: number;
   p99: number;
+  /** The tenth percentile: what it costs while the machine does nothing else. */
+  quiet: number;
   samples: number;
 }
 
@@ -12,7 +14,12 @@ export function quantile(values: readonly number[], q: number): number {
 
 /** `batches`: means of whole batches, exact also with a coarse clock; `singles`: frames timed one by one, for the tail. */
 export function summarise(batches: readonly number[], singles: readonly number[]): Summary {
-  return { median: quantile(batches, 0.5), p99: quantile(singles, 0.99), samples: singles.length };
+  return {
+    median: quantile(batches, 0.5),
+    p99: quantile(singles, 0.99),
+    quiet: quantile(batches, 0.1),
+    samples: singles.length,
+  };
 }
 
 /** A new order each round, so that no contender always runs behind the same one. */
