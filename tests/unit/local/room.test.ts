@@ -298,7 +298,7 @@ describe('local room', () => {
     anna.media.change({ talking: false });
     expect(bert.room.members.length).toBe(1);
     server = await startServer({ port, root: 'demo' });
-    await expect.poll(() => [anna.room.phase, bert.room.phase], { timeout: 3000 }).toEqual(['joined', 'joined']);
+    await expect.poll(() => [anna.room.phase, bert.room.phase], { timeout: 20_000 }).toEqual(['joined', 'joined']);
     // What changed meanwhile arrives now.
     await expect.poll(() => bert.room.members[0]?.state?.audio).toBe(false);
     expect([anna.connections.length, bert.connections.length]).toEqual([1, 1]);
@@ -316,7 +316,7 @@ describe('local room', () => {
     const oldId = bert.room.me;
     bert.sockets.at(-1)?.terminate();
     await expect.poll(() => anna.log).toContain('left Bert');
-    await expect.poll(() => anna.room.members[0]?.connected, { timeout: 3000 }).toBe(true);
+    await expect.poll(() => anna.room.members[0]?.connected, { timeout: 20_000 }).toBe(true);
     expect(bert.room.me).not.toBe(oldId);
     expect(anna.engine.removed).toContain(oldId);
     await expect.poll(() => keyOf(bert, anna)).toBe(sendingOf(anna));
