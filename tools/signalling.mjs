@@ -5,7 +5,7 @@
 //   join   {room, member, client, token?, takeover?}   welcome  {member, token, members, max, instance, resumed}
 //   relay  {to, body}                                  joined   {member}        left {member}
 //   leave  {}                                          relay    {from, body}
-//   ping   {}                                          pong {}  replaced {}     error {code}
+//   ping   {}                                          pong {}  replaced {}     error {code, max?}
 //
 // Every message is JSON `{"kind": …, "data": {…}}`. A connection that sends anything else is closed. A member whose
 // connection breaks keeps its place for `graceMs`; with its token it comes back, and what was sent to it meanwhile follows.
@@ -176,8 +176,8 @@ export class Rooms {
     return true;
   }
 
-  refuse_(connection, code) {
-    this.send_(connection.socket, 'error', { code });
+  refuse_(connection, code, more = {}) {
+    this.send_(connection.socket, 'error', { code, ...more });
     connection.socket.close(1008);
   }
 
@@ -234,7 +234,7 @@ export class Rooms {
       room = new Map();
       this.rooms_.set(name, room);
     }
-    if (room.size >= this.maxMembers) return this.refuse_(connection, 'full');
+    if (room.size >= this.maxMembers) return this.refuse_(connection, 'full', { max: this.maxMembers });
     const member = {
       id,
       client,

@@ -482,7 +482,7 @@ test.describe('server', () => {
     await inCall(first);
     const second = (await open({}, browser)).page;
     await joinBare(second, link);
-    await expect(notice(second, 'full')).toContainText('This call is full');
+    await expect(notice(second, 'full')).toContainText('There is already 1 person in it');
     const third = (await open({}, browser)).page;
     await joinBare(third, linkTo(server));
     await expect(notice(third, 'busy')).toContainText('The server is busy');

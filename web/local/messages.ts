@@ -152,6 +152,10 @@ export function readSealed(text: string): SealedContent | null {
   }
 }
 
+function isMemberCount(value: unknown): value is number {
+  return isCount(value) && value >= 1 && value <= 64;
+}
+
 const kId = /^[A-Za-z0-9_-]{22}$/;
 
 export function isMemberId(value: unknown): value is string {
@@ -167,7 +171,7 @@ export type ServerMessage =
     }
   | { kind: 'joined' | 'left'; data: { member: string } }
   | { kind: 'relay'; data: { from: string; body: string } }
-  | { kind: 'error'; data: { code: ServerError } }
+  | { kind: 'error'; data: { code: ServerError; max?: number } }
   | { kind: 'pong' | 'replaced'; data: Record<string, never> };
 
 /** The server is not trusted either: a message that is not exactly right is as if it had not come. */
@@ -187,7 +191,7 @@ export function readServerMessage(text: unknown): ServerMessage | null {
       const { member, token, members, max, instance, resumed } = data;
       if (!isMemberId(member) || !isMemberId(token) || !isMemberId(instance) || typeof resumed !== 'boolean')
         return null;
-      if (!isCount(max) || max < 1 || max > 64) return null;
+      if (!isMemberCount(max)) return null;
       if (!Array.isArray(members) || members.length > 64 || !members.every(isMemberId)) return null;
       return { kind, data: { member, token, members: [...new Set<string>(members)], max, instance, resumed } };
     }
@@ -201,7 +205,7 @@ export function readServerMessage(text: unknown): ServerMessage | null {
     case 'error': {
       const code = data.code;
       return code === 'full' || code === 'duplicate' || code === 'busy' || code === 'rate' || code === 'bad-message'
-        ? { kind, data: { code } }
+        ? { kind, data: { code, ...(isMemberCount(data.max) ? { max: data.max } : {}) } }
         : null;
     }
     case 'pong':

@@ -328,8 +328,9 @@ export class LocalRoom extends Emitter<RoomEvents> {
     });
     signalling.on('left', (id) => this.#part(session, id));
     signalling.on('relay', ({ from, body }) => session.peers.get(from)?.receive(body));
-    signalling.on('refused', (code) => {
+    signalling.on('refused', ({ code, max }) => {
       this.#refusal = code;
+      this.#max = max ?? this.#max;
       this.#setPhase('refused');
       if (code !== 'duplicate') void this.#end();
     });

@@ -19,7 +19,7 @@ export interface SignallingEvents {
   left: string;
   relay: { from: string; body: string };
   /** After `duplicate` the connection waits for takeOver(); after the others it is closed for good. */
-  refused: ServerError;
+  refused: { code: ServerError; max?: number };
   replaced: undefined;
   /** away: not connected, trying again by itself. */
   status: 'connecting' | 'open' | 'away' | 'closed';
@@ -193,7 +193,7 @@ export class Signalling extends Emitter<SignallingEvents> {
         // A limit passes; anything else stays true however often we try.
         if (message.data.code === 'rate') break;
         if (message.data.code !== 'duplicate') this.#end();
-        this.emit('refused', message.data.code);
+        this.emit('refused', message.data);
         break;
       case 'pong':
         break;

@@ -2,7 +2,7 @@
 import { css, html, nothing } from 'lit';
 import { live } from 'lit/directives/live.js';
 import { repeat } from 'lit/directives/repeat.js';
-import type { LocalMedia, LocalRoom, MediaProblem, Member } from '../local';
+import { initials, type LocalMedia, type LocalRoom, type MediaProblem, type Member } from '../local';
 import type { EngineInfo } from '../media/types';
 import './badge';
 import './devices';
@@ -538,6 +538,7 @@ export class SiegelCall extends SiegelElement {
       tile: html`<siegel-tile
         .member=${member.id}
         .name=${member.name || t.someone}
+        .letters=${initials(member.name)}
         .mark=${member.mark}
         .stream=${state?.video && !stopped ? member.streams.get('video') : undefined}
         .muted=${state !== undefined && !state.audio}
@@ -559,6 +560,7 @@ export class SiegelCall extends SiegelElement {
       tile: html`<siegel-tile own mirrored
         .member=${room.me}
         .name=${room.name ? `${room.name} (${t.you})` : t.you}
+        .letters=${initials(room.name)}
         .stream=${media.cameraStream}
         .muted=${!media.talking}
         .hand=${room.handRaised}

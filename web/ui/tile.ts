@@ -1,7 +1,7 @@
 /** <siegel-tile>: one picture of a call: a person or a screen, with name, microphone state and badge. */
 import { css, html, nothing } from 'lit';
 import { live } from 'lit/directives/live.js';
-import { type Badge, initials } from '../local';
+import type { Badge } from '../local';
 import './badge';
 import { define, SiegelElement } from './element';
 import { icons } from './icons';
@@ -10,6 +10,7 @@ import { sharedStyles } from './styles';
 export class SiegelTile extends SiegelElement {
   static override properties = {
     name: {},
+    letters: {},
     mark: {},
     member: { reflect: true, attribute: 'data-member' },
     stream: { attribute: false },
@@ -23,6 +24,8 @@ export class SiegelTile extends SiegelElement {
     status: {},
   };
   declare name: string;
+  /** For the picture without a picture; '' shows a figure. */
+  declare letters: string;
   declare mark: string;
   declare member: string;
   /** Picture to show; undefined shows initials. */
@@ -180,6 +183,7 @@ export class SiegelTile extends SiegelElement {
   constructor() {
     super();
     this.name = '';
+    this.letters = '';
     this.mark = '';
     this.member = '';
     this.stream = undefined;
@@ -205,12 +209,11 @@ export class SiegelTile extends SiegelElement {
 
   override render() {
     const { t } = this;
-    const letters = initials(this.name);
     return html`
       ${
         this.stream
           ? html`<video autoplay playsinline muted data-member=${this.member} aria-label=${this.name} .srcObject=${live(this.stream)} .muted=${true}></video>`
-          : html`<div class="face"><div class="avatar" aria-hidden="true">${letters || icons.people}</div></div>`
+          : html`<div class="face"><div class="avatar" aria-hidden="true">${this.letters || icons.people}</div></div>`
       }
       ${this.status ? html`<div class="status">${this.status}</div>` : nothing}
       <div class="top">

@@ -30,7 +30,7 @@ function client(port: number, change: Partial<SignallingOptions> = {}) {
   const log: string[] = [];
   signalling.on('welcome', ({ how, members }) => log.push(`welcome ${how} ${members.length}`));
   signalling.on('status', (status) => log.push(status));
-  signalling.on('refused', (code) => log.push(`refused ${code}`));
+  signalling.on('refused', ({ code }) => log.push(`refused ${code}`));
   signalling.on('replaced', () => log.push('replaced'));
   signalling.connect();
   return { signalling, log };

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { EngineModule } from '../../../web/media/engine_types';
-import { calibrate, crossing, lowerQuartile } from '../../../web/media/worker/calibration';
+import { calibrate, crossing, undisturbed } from '../../../web/media/worker/calibration';
 import { FrameEngine } from '../../../web/media/worker/frame_engine';
 import { fakeEngine } from './fake_engine';
 
@@ -25,8 +25,8 @@ test('WebCrypto ahead everywhere: from the smallest size on', () => {
 });
 
 test('what stands out does not count', () => {
-  expect(lowerQuartile([3, 1, 900, 2, 2])).toBe(2);
-  expect(lowerQuartile([5, 5, 5, 5, 800, 900, 700, 5, 6, 7])).toBe(5);
+  expect(undisturbed([3, 2, 900, 2, 4])).toBe(2);
+  expect(undisturbed([5, 5, 5, 5, 800, 900, 700, 5, 6, 1])).toBe(5);
 });
 
 test('without WebCrypto, for SFrame, and when the measurement fails: never', async () => {
@@ -59,20 +59,58 @@ test('the real engine is measured within its time', async () => {
   for (const size of [seal, open]) expect(size).toBeGreaterThanOrEqual(512);
 });
 
-test('WebCrypto that costs next to nothing is chosen; keys that come late are waited for', async () => {
+/** A device whose times are given: in ms, `perByte` for WebAssembly, `fixed` and `slope` per byte for WebCrypto. */
+function device(perByte: number, fixed: number, slope: number) {
+  let time = 0;
+  const module = fakeEngine();
+  const { _siegel_seal: seal, _siegel_open: open } = module;
+  Object.assign(module, {
+    _siegel_seal: (...args: Parameters<typeof seal>) => {
+      time += args[1] * perByte;
+      return seal(...args);
+    },
+    _siegel_open: (...args: Parameters<typeof open>) => {
+      time += args[1] * perByte;
+      return open(...args);
+    },
+  });
   const { subtle } = crypto;
-  const late = {
+  const timed = async (result: Promise<ArrayBuffer>, size: number): Promise<ArrayBuffer> => {
+    time += fixed + slope * size;
+    return result;
+  };
+  const slow = {
     importKey: async (...args: Parameters<SubtleCrypto['importKey']>) => {
-      await new Promise((resolve) => setTimeout(resolve, 60));
+      await new Promise((resolve) => setTimeout(resolve, 30));
       return subtle.importKey(...args);
     },
-    encrypt: async (_: unknown, __: unknown, text: Uint8Array) => new ArrayBuffer(text.length + 16),
-    decrypt: async (_: unknown, __: unknown, text: Uint8Array) => new ArrayBuffer(text.length - 16),
+    encrypt: (...args: Parameters<SubtleCrypto['encrypt']>) => timed(subtle.encrypt(...args), args[2].byteLength),
+    decrypt: (...args: Parameters<SubtleCrypto['decrypt']>) => timed(subtle.decrypt(...args), args[2].byteLength),
   } as unknown as SubtleCrypto;
-  const assets = join(import.meta.dirname, '../../../dist/assets');
-  const { default: create } = await import(join(assets, 'siegel-simd.mjs'));
-  const module = (await create({ wasmBinary: readFileSync(join(assets, 'siegel-simd.wasm')) })) as EngineModule;
-  const { seal, open } = await calibrate(new FrameEngine(module, late), late, 'jframe', () => performance.now());
-  expect(seal).toBeLessThan(8192);
-  expect(open).toBeLessThan(8192);
+  const now = () => {
+    time += 0.0001;
+    return time;
+  };
+  return { engine: new FrameEngine(module, slow), subtle: slow, now };
+}
+
+test.each([
+  ['a fine clock', 0.0001, 0.05],
+  ['a clock of one millisecond', 1, 0.35],
+])('with %s it finds where the two ways cost the same', async (_, step, tolerance) => {
+  // 1 µs per 1000 bytes against 12 µs and 0.2 µs per 1000 bytes.
+  const { engine, subtle, now } = device(1e-6, 0.012, 0.2e-6);
+  const stepped = () => Math.floor(now() / step) * step;
+  const found = await calibrate(engine, subtle, 'jframe', stepped);
+  const expected = 0.012 / (0.97e-6 - 0.2e-6);
+  for (const size of [found.seal, found.open]) {
+    expect(size).toBeGreaterThan(expected * (1 - tolerance));
+    expect(size).toBeLessThan(expected * (1 + tolerance));
+  }
+});
+
+test('WebCrypto that is slower everywhere is not chosen', async () => {
+  const { engine, subtle, now } = device(1e-6, 0.05, 2e-6);
+  const never = Number.POSITIVE_INFINITY;
+  expect(await calibrate(engine, subtle, 'jframe', now)).toEqual({ seal: never, open: never });
 });

@@ -95,7 +95,7 @@ describe('signalling', () => {
     const server = await start();
     for (let i = 0; i < 6; i++) await (await join(server, 'room-one')).next('welcome');
     const seventh = await join(server, 'room-one');
-    expect((await seventh.next('error')).code).toBe('full');
+    expect(await seventh.next('error')).toEqual({ code: 'full', max: 6 });
     expect(await seventh.closed).toBe(1008);
   });
 

@@ -285,7 +285,8 @@ export const de: Messages = {
     ],
   },
   fullTitle: 'Dieses Gespräch ist voll',
-  fullText: (max) => `Es sind schon ${max} Personen darin. Versuchen Sie es wieder, wenn jemand gegangen ist.`,
+  fullText: (max) =>
+    `${max === 1 ? 'Es ist schon 1 Person' : `Es sind schon ${max} Personen`} darin. Versuchen Sie es wieder, wenn jemand gegangen ist.`,
   busyTitle: 'Der Server ist ausgelastet',
   busyText: 'Er nimmt zurzeit keine neuen Gespräche an. Versuchen Sie es in einigen Minuten wieder.',
   badMessageTitle: 'Der Server hat die Verbindung abgelehnt',

@@ -275,7 +275,8 @@ export const en = {
     internal: ['Something went wrong', 'The call was stopped so that nothing leaves unprotected. Join again to go on.'],
   },
   fullTitle: 'This call is full',
-  fullText: (max: number) => `There are already ${max} people in it. Try again when someone has left.`,
+  fullText: (max: number) =>
+    `${max === 1 ? 'There is already 1 person' : `There are already ${max} people`} in it. Try again when someone has left.`,
   busyTitle: 'The server is busy',
   busyText: 'It takes no new calls at the moment. Try again in a few minutes.',
   badMessageTitle: 'The server refused the connection',
