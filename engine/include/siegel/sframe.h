@@ -51,7 +51,7 @@ class SFrameKey {
   SFrameKey& operator=(const SFrameKey&) = delete;
   ~SFrameKey() { clear(); }
 
-  // kUnsupportedSuite; kInvalidKey unless baseKey has 1..kMaxBaseKey bytes.
+  // kUnsupportedSuite; kInvalidKey unless baseKey has 1..kMaxBaseKey bytes. A refused key leaves the old one.
   [[nodiscard]] Error set(int suite, std::uint64_t kid, std::span<const std::uint8_t> baseKey);
   void clear();
   [[nodiscard]] bool isSet() const { return suite_ != nullptr; }

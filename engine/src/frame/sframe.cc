@@ -111,10 +111,10 @@ Error ratchetBaseKey(const SFrameSuite& suite, Bytes baseKey, MutableBytes next)
 }
 
 Error SFrameKey::set(int suiteId, std::uint64_t kid, Bytes baseKey) {
-  clear();
   const SFrameSuite* suite = findSFrameSuite(suiteId);
   if (suite == nullptr) return Error::kUnsupportedSuite;
   if (baseKey.empty() || baseKey.size() > kMaxBaseKey) return Error::kInvalidKey;
+  clear();
   SecretBytes<kSha512Size> prk;
   SecretBytes<48> key;
   extract(*suite, baseKey, prk.span());
