@@ -72,18 +72,20 @@ function launch(name) {
   });
 }
 
+const ratio3 = (value) => value.toFixed(3);
 const fixed = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
 const cell = ({ median, p99 }) => `${fixed(median).padStart(7)} (${fixed(p99).padStart(6)})`;
 const bytes = (size) => (size < 1000 ? `${size} B` : size % 1024 === 0 ? `${size / 1024} KiB` : `${size / 1000} kB`);
 const both = (row, name, figure = 'median') => row.seal[name][figure] + row.open[name][figure];
 
 function judge(what, value, limit, unit = '') {
+  const show = unit === '' ? ratio3 : fixed;
   return {
     what,
     value,
     limit,
     met: value <= limit,
-    text: `${what}: ${fixed(value)}${unit}, target ≤ ${fixed(limit)}${unit}`,
+    text: `${what}: ${show(value)}${unit}, target ≤ ${show(limit)}${unit}`,
   };
 }
 
