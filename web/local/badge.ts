@@ -29,7 +29,7 @@ export type BadgeCause =
   | 'rejected' // frames that do not verify: another key, or changed on the way
   | 'no-key' // frames arrive and their key does not
   | 'other-link' // this person joined with another link
-  | 'engine-silent' // the engine no longer reports
+  | 'engine-silent' // the engine no longer reports (amber at first)
   | 'engine-failed';
 
 export interface Badge {
@@ -39,7 +39,8 @@ export interface Badge {
 
 export interface BadgeInput {
   handshake: 'waiting' | 'confirmed' | 'wrong-secret';
-  engine: 'starting' | 'running' | 'silent' | 'failed';
+  /** late: no counts for a second; silent: for three. */
+  engine: 'starting' | 'running' | 'late' | 'silent' | 'failed';
   link: 'new' | 'connecting' | 'connected' | 'lost';
   /** How long the link has been connected, ms. */
   connectedFor: number;
@@ -117,6 +118,7 @@ export class BadgeMeter {
 
   evaluate(input: BadgeInput): Badge {
     if (input.engine === 'starting') return amber('engine-starting');
+    if (input.engine === 'late') return amber('engine-silent');
     if (input.engine === 'silent') return red('engine-silent');
     if (input.engine !== 'running') return red('engine-failed');
     if (input.handshake === 'wrong-secret') return red('other-link');

@@ -86,8 +86,12 @@ export interface RoomOptions {
   createConnection?: PeerOptions['createConnection'];
 }
 
-/** No statistics for this long: the engine does not answer. */
-const kSilentMs = 1000;
+/**
+ * No counts for this long: what is shown is old. A dead worker is noticed by the cipher at once; this is for one that
+ * hangs, and a busy machine must not raise an alarm.
+ */
+const kLateMs = 1000;
+const kSilentMs = 3000;
 const kDropOldKeyMs = 5000;
 /** A member that the server no longer lists is kept this long while its connection is broken, too. */
 const kVanishMs = 10_000;
@@ -531,7 +535,7 @@ export class LocalRoom extends Emitter<RoomEvents> {
   }
 
   #tick(): void {
-    if (performance.now() - this.#snapshotAt <= kSilentMs) return;
+    if (performance.now() - this.#snapshotAt <= kLateMs) return;
     // After a pause of the page itself the snapshots come right after this timer: wait for the second time.
     if (++this.#silentTicks >= 2) this.#changed();
   }
@@ -539,7 +543,8 @@ export class LocalRoom extends Emitter<RoomEvents> {
   #engineState(): BadgeInput['engine'] {
     if (this.#engine === 'failed') return 'failed';
     if (this.#engine === 'starting') return 'starting';
-    return this.#silentTicks >= 2 ? 'silent' : 'running';
+    if (this.#silentTicks < 2) return 'running';
+    return performance.now() - this.#snapshotAt > kSilentMs ? 'silent' : 'late';
   }
 
   #badgeInput(peer: Peer | undefined): BadgeInput {

@@ -24,7 +24,8 @@ export class SiegelToasts extends SiegelElement {
         position: fixed;
         z-index: 20;
         inset-inline: 0.75rem;
-        top: calc(4.25rem + env(safe-area-inset-top));
+        /* Above the controls: the badges at the top of the tiles stay free. */
+        bottom: calc(6.1rem + env(safe-area-inset-bottom));
         display: grid;
         justify-items: center;
         gap: 0.5rem;
@@ -50,7 +51,7 @@ export class SiegelToasts extends SiegelElement {
       @keyframes come {
         from {
           opacity: 0;
-          transform: translateY(-6px);
+          transform: translateY(6px);
         }
       }
     `,

@@ -160,6 +160,7 @@ describe('badge of a person', () => {
     const { evaluate } = flowing(5);
     expect(evaluate({ engine: 'failed' })).toEqual({ level: 'red', cause: 'engine-failed' });
     expect(evaluate({ engine: 'silent' })).toEqual({ level: 'red', cause: 'engine-silent' });
+    expect(evaluate({ engine: 'late' })).toEqual({ level: 'amber', cause: 'engine-silent' });
     expect(evaluate({ engine: 'starting' }).level).toBe('amber');
     expect(evaluate({ handshake: 'wrong-secret' })).toEqual({ level: 'red', cause: 'other-link' });
     expect(evaluate({ handshake: 'waiting' })).toEqual({ level: 'amber', cause: 'handshake' });
