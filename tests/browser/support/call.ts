@@ -253,17 +253,17 @@ export class Call {
       ...this.#secrets,
       ...[...this.#looks.values()].flatMap(({ keys }) => keys.map((key) => Buffer.from(key.material, 'hex'))),
     ];
-    for (const canary of canaries) {
-      const forms = [
-        canary.toString('base64url'),
-        canary.toString('base64').replace(/=+$/, ''),
-        canary.toString('hex'),
-        [...canary].join(','),
-      ];
-      for (const text of texts)
-        for (const form of forms)
-          expect(text.includes(form), `${who}: a secret in "${text.slice(0, 60)}…"`).toBe(false);
-    }
+    const forms = canaries.flatMap((canary) => [
+      canary.toString('base64url'),
+      canary.toString('base64').replace(/=+$/, ''),
+      canary.toString('hex'),
+      [...canary].join(','),
+    ]);
+    const told = texts.filter((text) => forms.some((form) => text.includes(form)));
+    expect(
+      told.map((text) => text.slice(0, 60)),
+      `${who}: texts with a secret in them`,
+    ).toEqual([]);
     const errors = person.console.filter((line) => /^(error|uncaught)/.test(line));
     expect(errors, `${who}: errors in the console`).toEqual([]);
   }
