@@ -93,6 +93,10 @@ export class SiegelTile extends SiegelElement {
         height: 55%;
       }
       .status {
+          display: none;
+        }
+      }
+      .status {
         position: absolute;
         inset-inline: 0;
         bottom: 3.1rem;
@@ -102,7 +106,9 @@ export class SiegelTile extends SiegelElement {
         text-shadow: 0 1px 3px rgb(0 0 0 / 0.6);
         padding-inline: 0.75rem;
       }
-      .plate {
+      @container (max-height: 6.5rem) {
+        .avatar,
+        .plate {
         position: absolute;
         left: 0.55rem;
         bottom: 0.55rem;
