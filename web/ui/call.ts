@@ -202,6 +202,7 @@ export class SiegelCall extends SiegelElement {
         grid-auto-rows: clamp(5.5rem, 11cqw, 8.5rem);
         overflow: auto;
         scrollbar-width: thin;
+        scrollbar-color: var(--line-strong) transparent;
       }
       @container stage (max-aspect-ratio: 1/1) {
         .spotlight {

@@ -196,6 +196,7 @@ export const sharedStyles = css`
     white-space: nowrap;
   }
   dialog {
+    scrollbar-color: var(--line-strong) transparent;
     border: 1px solid var(--line);
     border-radius: var(--radius-card);
     background: var(--surface);

@@ -93,10 +93,6 @@ export class SiegelTile extends SiegelElement {
         height: 55%;
       }
       .status {
-          display: none;
-        }
-      }
-      .status {
         position: absolute;
         inset-inline: 0;
         bottom: 3.1rem;
@@ -108,7 +104,11 @@ export class SiegelTile extends SiegelElement {
       }
       @container (max-height: 6.5rem) {
         .avatar,
-        .plate {
+        .status {
+          display: none;
+        }
+      }
+      .plate {
         position: absolute;
         left: 0.55rem;
         bottom: 0.55rem;
