@@ -1,6 +1,6 @@
 /**
  * From which frame size WebCrypto is worth its promise on this device. WebAssembly's cost is nearly proportional to the
- * size; WebCrypto's has a large fixed part and a small slope. Both are measured at two sizes, seal and open apart, through
+ * size; WebCrypto's has a large fixed part and a small slope. Both are measured at two sizes, sealing and opening, through
  * the very code that carries frames, and the crossing of the two lines is the answer.
  *
  * Cost: about 40 ms (at most 150 where others keep the processor busy), once, before the engine reports that it is ready.
@@ -136,12 +136,14 @@ export async function calibrate(
         samples.split[i]?.push(await measure(split, frame, now, atLeast));
       }
     }
-    const cost = (of: Samples, operation: 0 | 1) =>
-      of.map((each) => undisturbed(each.map((pair) => pair[operation]))) as [number, number];
-    return {
-      seal: crossing(cost(samples.direct, 0), cost(samples.split, 0)),
-      open: crossing(cost(samples.direct, 1), cost(samples.split, 1)),
-    };
+    // Sealing and opening cost nearly the same either way: together they are measured better than apart.
+    const cost = (of: Samples) =>
+      of.map((each) => undisturbed(each.map(([seal]) => seal)) + undisturbed(each.map(([, open]) => open))) as [
+        number,
+        number,
+      ];
+    const from = crossing(cost(samples.direct), cost(samples.split));
+    return { seal: from, open: from };
   } catch {
     return never;
   } finally {
