@@ -51,9 +51,10 @@ class Tally {
   }
 }
 
-async function preset(tally, name) {
+async function preset(tally, name, { configureOnly = false } = {}) {
   const steps = existsSync(join(root, 'build', name, 'build.ninja')) ? [] : [['--preset', name]];
-  for (const args of [...steps, ['--build', '--preset', name]]) {
+  if (!configureOnly) steps.push(['--build', '--preset', name]);
+  for (const args of steps) {
     const { code, output } = await run('cmake', args, { quiet: true });
     if (code !== 0) {
       console.log(output.split('\n').slice(-60).join('\n'));
@@ -119,7 +120,8 @@ const suites = {
     const files = sourceFiles(tracked);
     const format = await run('clang-format-19', ['--dry-run', '--Werror', ...files], { quiet: true });
     tally.check(`clang-format: ${files.length} C++ files`, files.length > 0 && format.code === 0, format.output);
-    if (await preset(tally, 'native-debug')) {
+    // The compile commands are enough.
+    if (await preset(tally, 'native-debug', { configureOnly: true })) {
       const units = files.filter((name) => /^engine\/src\/.*\.cc$/.test(name));
       const tidy = await run('clang-tidy-19', ['-quiet', '-p', 'build/native-debug', ...units], { quiet: true });
       tally.check(`clang-tidy: ${units.length} files`, units.length > 0 && tidy.code === 0, tidy.output);
@@ -245,7 +247,11 @@ const suites = {
           const name = `${test.projectName}: ${[...path, spec.title].join(' › ')}`;
           // 'skipped' is only right where a test says that a browser lacks the thing itself; it is listed, not counted.
           if (test.status === 'expected') tally.pass();
-          else if (test.status === 'skipped') console.log(`  skipped ${name}`);
+          else if (test.status === 'flaky') {
+            // Only with retries (CI): a busy machine can starve a call of its frames. Passed at the second try, and said so.
+            tally.pass();
+            console.log(`  second try ${name}`);
+          } else if (test.status === 'skipped') console.log(`  skipped ${name}`);
           else tally.fail(name);
         }
       }
