@@ -11,6 +11,9 @@ import { MediaError } from '../../../web/media/types';
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
+/** A busy machine gets time. */
+const poll = <T>(read: () => T) => expect.poll(read, { timeout: 15_000 });
+
 /** Records keys; ratchets as the engine would. */
 class Engine {
   readonly received = new Map<string, string[]>();
@@ -217,11 +220,11 @@ describe('local room', () => {
     const invitation = Invitation.create();
     const anna = await enter('Anna', invitation);
     const bert = await enter('Bert \u202e', invitation);
-    await expect.poll(() => [anna.log, bert.log]).toEqual([['joined Bert'], ['joined Anna']]);
-    await expect.poll(() => keyOf(bert, anna)).toBe(sendingOf(anna));
-    await expect.poll(() => keyOf(anna, bert)).toBe(sendingOf(bert));
+    await poll(() => [anna.log, bert.log]).toEqual([['joined Bert'], ['joined Anna']]);
+    await poll(() => keyOf(bert, anna)).toBe(sendingOf(anna));
+    await poll(() => keyOf(anna, bert)).toBe(sendingOf(bert));
     expect(keyOf(anna, bert)).not.toBe(sendingOf(anna));
-    await expect.poll(() => anna.room.members[0]?.connected).toBe(true);
+    await poll(() => anna.room.members[0]?.connected).toBe(true);
     for (const { engine } of [anna, bert])
       expect(engine.attached.sort()).toEqual(
         ['audio', 'video', 'screen', 'screen-audio'].flatMap((lane) => [`send ${lane}`, `receive ${lane}`]).sort(),
@@ -229,7 +232,7 @@ describe('local room', () => {
     expect(anna.connections[0]?.sent).toContain(anna.media.microphone);
     expect(anna.room.members[0]?.state).toMatchObject({ audio: true, video: true, screen: false });
     bert.media.change({ camera: undefined, talking: false });
-    await expect.poll(() => anna.room.members[0]?.state).toMatchObject({ audio: false, video: false });
+    await poll(() => anna.room.members[0]?.state).toMatchObject({ audio: false, video: false });
     expect(bert.connections[0]?.sent.at(-1)).toBeNull();
   });
 
@@ -239,7 +242,7 @@ describe('local room', () => {
     const one = await enter('Anna', invitation);
     await enter('ANNA', invitation);
     await enter('Bert', invitation);
-    await expect.poll(() => one.room.members.map(({ name }) => name).sort()).toEqual(['ANNA', 'Bert']);
+    await poll(() => one.room.members.map(({ name }) => name).sort()).toEqual(['ANNA', 'Bert']);
     expect(one.room.members.find(({ name }) => name === 'ANNA')?.mark).toMatch(/^[A-Z0-9]{4}$/);
     expect(one.room.members.find(({ name }) => name === 'Bert')?.mark).toBe('');
   });
@@ -249,10 +252,10 @@ describe('local room', () => {
     const invitation = Invitation.create();
     const anna = await enter('Anna', invitation);
     const bert = await enter('Bert', invitation);
-    await expect.poll(() => keyOf(bert, anna)).toBe(sendingOf(anna));
+    await poll(() => keyOf(bert, anna)).toBe(sendingOf(anna));
     const before = sendingOf(anna);
     const cleo = await enter('Cleo', invitation);
-    await expect.poll(() => keyOf(cleo, anna) !== undefined && keyOf(cleo, anna) === sendingOf(anna)).toBe(true);
+    await poll(() => keyOf(cleo, anna) !== undefined && keyOf(cleo, anna) === sendingOf(anna)).toBe(true);
     expect(sendingOf(anna)).not.toBe(before);
     expect(anna.engine.sendIndex).toBe(0);
     expect(bert.engine.received.get(anna.room.me)).toEqual([before]);
@@ -260,8 +263,8 @@ describe('local room', () => {
     const shown: string[][] = [];
     anna.room.on('change', () => shown.push(anna.room.mayListen));
     await bert.room.leave();
-    await expect.poll(() => anna.engine.sendIndex).toBe(1);
-    await expect.poll(() => anna.room.mayListen).toEqual([]);
+    await poll(() => anna.engine.sendIndex).toBe(1);
+    await poll(() => anna.room.mayListen).toEqual([]);
     expect(shown).toContainEqual(['Bert']);
     expect(keyOf(cleo, anna)).toBe(sendingOf(anna));
     expect(bert.engine.received.get(anna.room.me)).toEqual([before]);
@@ -273,7 +276,7 @@ describe('local room', () => {
     const invitation = Invitation.create();
     const anna = await enter('Anna', invitation);
     const mallory = await enter('Mallory', new Invitation(invitation.room, randomBytes(32)));
-    await expect.poll(() => [anna.log, mallory.log]).toEqual([['stranger'], ['stranger']]);
+    await poll(() => [anna.log, mallory.log]).toEqual([['stranger'], ['stranger']]);
     for (const { room, connections, engine } of [anna, mallory]) {
       expect(room.members[0]).toMatchObject({ name: '', badge: { level: 'red', cause: 'other-link' } });
       expect(room.badge.level).toBe('red');
@@ -282,7 +285,7 @@ describe('local room', () => {
     }
     // The stranger leaves: no reason for a new key.
     await mallory.room.leave();
-    await expect.poll(() => anna.room.members).toEqual([]);
+    await poll(() => anna.room.members).toEqual([]);
     expect(anna.engine.sendIndex).toBe(0);
   });
 
@@ -292,19 +295,19 @@ describe('local room', () => {
     const invitation = Invitation.create();
     const anna = await enter('Anna', invitation);
     const bert = await enter('Bert', invitation);
-    await expect.poll(() => [keyOf(bert, anna), keyOf(anna, bert)]).toEqual([sendingOf(anna), sendingOf(bert)]);
+    await poll(() => [keyOf(bert, anna), keyOf(anna, bert)]).toEqual([sendingOf(anna), sendingOf(bert)]);
     await server.close();
-    await expect.poll(() => [anna.room.phase, bert.room.phase]).toEqual(['away', 'away']);
+    await poll(() => [anna.room.phase, bert.room.phase]).toEqual(['away', 'away']);
     anna.media.change({ talking: false });
     expect(bert.room.members.length).toBe(1);
     server = await startServer({ port, root: 'demo' });
-    await expect.poll(() => [anna.room.phase, bert.room.phase], { timeout: 20_000 }).toEqual(['joined', 'joined']);
+    await poll(() => [anna.room.phase, bert.room.phase], { timeout: 20_000 }).toEqual(['joined', 'joined']);
     // What changed meanwhile arrives now.
-    await expect.poll(() => bert.room.members[0]?.state?.audio).toBe(false);
+    await poll(() => bert.room.members[0]?.state?.audio).toBe(false);
     expect([anna.connections.length, bert.connections.length]).toEqual([1, 1]);
     expect(anna.log).toEqual(['joined Bert']);
     const cleo = await enter('Cleo', invitation);
-    await expect.poll(() => cleo.room.members.length).toBe(2);
+    await poll(() => cleo.room.members.length).toBe(2);
   });
 
   it('comes back as someone new after the server has put it out', async () => {
@@ -312,14 +315,14 @@ describe('local room', () => {
     const invitation = Invitation.create();
     const anna = await enter('Anna', invitation);
     const bert = await enter('Bert', invitation);
-    await expect.poll(() => keyOf(anna, bert)).toBe(sendingOf(bert));
+    await poll(() => keyOf(anna, bert)).toBe(sendingOf(bert));
     const oldId = bert.room.me;
     bert.sockets.at(-1)?.terminate();
-    await expect.poll(() => anna.log).toContain('left Bert');
-    await expect.poll(() => anna.room.members[0]?.connected, { timeout: 20_000 }).toBe(true);
+    await poll(() => anna.log).toContain('left Bert');
+    await poll(() => anna.room.members[0]?.connected, { timeout: 20_000 }).toBe(true);
     expect(bert.room.me).not.toBe(oldId);
     expect(anna.engine.removed).toContain(oldId);
-    await expect.poll(() => keyOf(bert, anna)).toBe(sendingOf(anna));
+    await poll(() => keyOf(bert, anna)).toBe(sendingOf(anna));
   });
 
   it('stops everything when the engine fails: no track stays in a sender', async () => {
@@ -327,7 +330,7 @@ describe('local room', () => {
     const invitation = Invitation.create();
     const anna = await enter('Anna', invitation);
     await enter('Bert', invitation);
-    await expect.poll(() => anna.room.members[0]?.connected).toBe(true);
+    await poll(() => anna.room.members[0]?.connected).toBe(true);
     anna.engine.fire('failed', new MediaError('worker-died', 'gone'));
     expect([anna.room.phase, anna.room.failure]).toEqual(['failed', 'worker-died']);
     expect(anna.room.badge).toEqual({ level: 'red', cause: 'engine-failed' });
@@ -342,7 +345,7 @@ describe('local room', () => {
     const invitation = Invitation.create();
     const anna = await enter('Anna', invitation);
     await enter('Bert', invitation);
-    await expect.poll(() => anna.room.members[0]?.connected).toBe(true);
+    await poll(() => anna.room.members[0]?.connected).toBe(true);
     await anna.room.leave();
     expect(anna.connections.map(({ connectionState }) => connectionState)).toEqual(['closed']);
     expect([anna.engine.closed, anna.media.closed, anna.room.members]).toEqual([true, true, []]);

@@ -119,7 +119,7 @@ describe('signalling', () => {
     const b = await join(server, 'room-one');
     const { token, instance } = await b.next('welcome');
     b.socket.terminate();
-    await expect.poll(() => server.rooms.connectionCount).toBe(1);
+    await expect.poll(() => server.rooms.connectionCount, { timeout: 15_000 }).toBe(1);
     a.send('relay', { to: b.member, body: 'meanwhile' });
     a.send('ping');
     await a.next('pong');
@@ -178,12 +178,11 @@ describe('signalling', () => {
   });
 
   it('closes a connection that floods, and one that never joins', async () => {
-    const server = await start({ messageBurst: 20, messagesPerSecond: 1, joinWithinMs: 100 });
-    const flood = await connect(server);
+    const flood = await connect(await start({ messageBurst: 20, messagesPerSecond: 1 }));
     for (let i = 0; i < 30; i++) flood.send('ping');
     expect((await flood.next('error')).code).toBe('rate');
     expect(await flood.closed).toBe(1008);
-    expect(await (await connect(server)).closed).toBe(1008);
+    expect(await (await connect(await start({ joinWithinMs: 100 }))).closed).toBe(1008);
   });
 
   it('limits connections per address', async () => {
