@@ -301,7 +301,7 @@ describe('local room', () => {
     anna.media.change({ talking: false });
     expect(bert.room.members.length).toBe(1);
     server = await startServer({ port, root: 'demo' });
-    await poll(() => [anna.room.phase, bert.room.phase], { timeout: 20_000 }).toEqual(['joined', 'joined']);
+    await poll(() => [anna.room.phase, bert.room.phase]).toEqual(['joined', 'joined']);
     // What changed meanwhile arrives now.
     await poll(() => bert.room.members[0]?.state?.audio).toBe(false);
     expect([anna.connections.length, bert.connections.length]).toEqual([1, 1]);
@@ -319,7 +319,7 @@ describe('local room', () => {
     const oldId = bert.room.me;
     bert.sockets.at(-1)?.terminate();
     await poll(() => anna.log).toContain('left Bert');
-    await poll(() => anna.room.members[0]?.connected, { timeout: 20_000 }).toBe(true);
+    await poll(() => anna.room.members[0]?.connected).toBe(true);
     expect(bert.room.me).not.toBe(oldId);
     expect(anna.engine.removed).toContain(oldId);
     await poll(() => keyOf(bert, anna)).toBe(sendingOf(anna));
