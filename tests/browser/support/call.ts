@@ -186,7 +186,15 @@ export class Call {
   async attachViews(): Promise<void> {
     for (const person of this.people) {
       const name = `${person.name}-${person.kind}`;
-      await test.info().attach(`${name}.txt`, { body: person.console.join('\n'), contentType: 'text/plain' });
+      const figures = () =>
+        person.page
+          .evaluate(async () => [...(await siegelProbe.outbound()), ...(await siegelProbe.inbound())])
+          .then((rows) => rows.map((row) => JSON.stringify(row)).join('\n'))
+          .catch(() => 'no figures');
+      const first = await figures();
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      const body = [...person.console, first, 'one second later', await figures()].join('\n');
+      await test.info().attach(`${name}.txt`, { body, contentType: 'text/plain' });
       // To hide the caret, Playwright would add a style element, which the page's policy forbids.
       const picture = await person.page.screenshot({ timeout: 5000, caret: 'initial' }).catch(() => null);
       if (picture !== null) await test.info().attach(`${name}.png`, { body: picture, contentType: 'image/png' });

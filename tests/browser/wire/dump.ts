@@ -10,7 +10,7 @@ import { basename, dirname, join } from 'node:path';
 
 export interface CapturedPacket {
   outbound: boolean;
-  /** Milliseconds of the day as logged; only differences count. */
+  /** Milliseconds in the log's own clock, never far back in a log; only differences count. */
   at: number;
   bytes: Uint8Array;
 }
@@ -36,9 +36,16 @@ export function parseDumpLine(line: string): CapturedPacket | null {
 /** All packets of a log text. A last line without its end is still being written and is left out. */
 export function parseDump(text: string): CapturedPacket[] {
   const packets: CapturedPacket[] = [];
+  let latest = 0;
+  let offset = 0;
   for (const line of text.split('\n').slice(0, -1)) {
     const packet = parseDumpLine(line);
-    if (packet !== null) packets.push(packet);
+    if (packet === null) continue;
+    // Chromium's clock starts anew every minute, Firefox's every day.
+    while (packet.at + offset < latest - 30_000) offset += 60_000;
+    packet.at += offset;
+    latest = Math.max(latest, packet.at);
+    packets.push(packet);
   }
   return packets;
 }

@@ -141,6 +141,9 @@ test('dumps: both browsers’ lines, others ignored, unreadable ones refused', (
     { outbound: true, at: 3723500, bytes: new Uint8Array([0x80, 0x6f, 0, 1]) },
     { outbound: false, at: 3723500, bytes: new Uint8Array([0x80, 0x6f]) },
   ]);
+  const minutes = ['00:00:59.900', '00:00:00.100', '00:00:30.000', '00:00:59.800', '00:00:00.050'];
+  const times = parseDump(minutes.map((time) => `O ${time} 0000 80 6f # RTP_DUMP\n`).join('')).map(({ at }) => at);
+  expect(times, 'a clock that starts anew every minute').toEqual([59_900, 60_100, 90_000, 119_800, 120_050]);
   expect(() => parseDumpLine('O 01:02:03.500 0000 80 6x # RTP_DUMP')).toThrow(/unreadable/);
 });
 
