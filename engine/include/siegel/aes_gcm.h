@@ -29,16 +29,26 @@ using GcmTagView = std::span<const std::uint8_t, kGcmTagSize>;
 
 // The interface each kernel provides. (Documented here once; scalar::AesGcm and simd::AesGcm have exactly this shape.)
 //
-//   Error setKey(std::span<const std::uint8_t> key);   16, 24 or 32 bytes, else kInvalidKey. Replaces and wipes the old
-//   key. bool hasKey() const; void clear();                                      wipes everything void seal(GcmNonce,
-//   std::span<const std::uint8_t> aad, std::span<std::uint8_t> text, GcmTag tag);
-//        encrypts `text` in place, writes the tag. REQUIRES: hasKey(), text.size() < 2^36 - 32.
-//   Error open(GcmNonce, std::span<const std::uint8_t> aad, std::span<std::uint8_t> text, GcmTagView tag);
-//        verifies first (GHASH over the ciphertext, constant-time compare), decrypts in place only when it verified.
-//        kAuthentication leaves `text` untouched.
-//   bool verify(GcmNonce, aad, std::span<const std::uint8_t> text, GcmTagView tag);   tag check alone, nothing written
-//   void ctr(std::span<const std::uint8_t, 16> counterBlock, std::span<std::uint8_t> text);
-//        AES-CTR with a 32-bit big-endian counter in the last 4 bytes of the block; no GHASH tables needed or built.
+// Error setKey(std::span<const std::uint8_t> key)
+//     16, 24 or 32 bytes, else kInvalidKey. Replaces and wipes the old key.
+//
+// bool hasKey() const
+//
+// void clear()
+//     wipes everything
+//
+// void seal(GcmNonce, std::span<const std::uint8_t> aad, std::span<std::uint8_t> text, GcmTag tag)
+//     encrypts `text` in place, writes the tag. REQUIRES: hasKey(), text.size() < 2^36 - 32.
+//
+// Error open(GcmNonce, std::span<const std::uint8_t> aad, std::span<std::uint8_t> text, GcmTagView tag);
+//     verifies first (GHASH over the ciphertext, constant-time compare), decrypts in place only when it verified.
+//     kAuthentication leaves `text` untouched.
+//
+// bool verify(GcmNonce, aad, std::span<const std::uint8_t> text, GcmTagView tag)
+//     tag check alone, nothing written
+//
+// void ctr(std::span<const std::uint8_t, 16> counterBlock, std::span<std::uint8_t> text);
+//     AES-CTR with a 32-bit big-endian counter in the last 4 bytes of the block; no GHASH tables needed or built.
 
 }  // namespace siegel
 
