@@ -14,7 +14,7 @@ export default defineConfig({
   fullyParallel: false,
   // Real calls on a shared machine of two cores: one more try in CI, listed as such; by hand every failure counts.
   retries: process.env.CI ? 1 : 0,
-  timeout: 60_000,
+  timeout: 180_000,
   reporter: [['list']],
   forbidOnly: true,
   projects: [
