@@ -5,9 +5,10 @@
  */
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { expect, type Page, test } from '@playwright/test';
+import { expect, firefox, type Page, test } from '@playwright/test';
 import { Call, newLink, startSite } from './support/call';
 import { badgeTurns, meets, press } from './support/call_page';
+import { firefoxOptions } from './support/launch_options';
 import type { BrowserKind } from './support/people';
 
 const kFolder = resolve(import.meta.dirname, '../../test-results/screenshots');
@@ -75,15 +76,19 @@ test('start page, bad links, lobby', async ({ page, browser }) => {
     await page.getByLabel('Your name').fill('Ada');
     await takeAll(page, 'lobby');
 
-    const context = await browser.newContext({ colorScheme: 'dark', locale: 'de-DE' });
+    // This Firefox has its colours from a preference, not from the driver.
+    const darkFirefox = kindOf() === 'firefox' ? await firefox.launch(firefoxOptions(1000, {}, { dark: true })) : null;
+    const context = await (darkFirefox ?? browser).newContext({ colorScheme: 'dark', locale: 'de-DE' });
     const dark = await context.newPage();
     await dark.goto(`${server.url}/call/`);
     await expect(dark.locator('html')).toHaveAttribute('lang', 'de');
+    expect(await dark.evaluate(() => matchMedia('(prefers-color-scheme: dark)').matches)).toBe(true);
     await takeAll(dark, 'start-dark-german');
     await dark.goto(newLink(server).url);
     await expect(dark.locator('siegel-lobby')).toBeVisible({ timeout: 15_000 });
     await takeAll(dark, 'lobby-dark-german');
     await context.close();
+    await darkFirefox?.close();
   } finally {
     await server.close();
   }
@@ -92,6 +97,7 @@ test('start page, bad links, lobby', async ({ page, browser }) => {
 test('call: alone, three people, figures, shared screen, stranger, dead engine, goodbye', async () => {
   test.setTimeout(240_000);
   const call = await Call.start();
+  call.takesScreenshots = true;
   try {
     const ada = await call.add(kindOf());
     await call.join(ada);

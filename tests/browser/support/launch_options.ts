@@ -22,7 +22,11 @@ export function chromiumOptions(media: ChromiumMedia = {}, extra: string[] = [])
   return { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args };
 }
 
-export function firefoxOptions(toneHz = 1000, environment: Record<string, string> = {}): LaunchOptions {
+export function firefoxOptions(
+  toneHz = 1000,
+  environment: Record<string, string> = {},
+  look: { dark?: boolean } = {},
+): LaunchOptions {
   return {
     executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
     // `channel` selects the driver that speaks WebDriver BiDi to an unpatched Firefox.
@@ -36,6 +40,7 @@ export function firefoxOptions(toneHz = 1000, environment: Record<string, string
       'media.peerconnection.ice.obfuscate_host_addresses': false,
       'media.autoplay.default': 0,
       'media.autoplay.blocking_policy': 0,
+      'layout.css.prefers-color-scheme.content-override': look.dark === true ? 0 : 1,
     },
   };
 }
