@@ -16,6 +16,8 @@ export interface Decoded {
   recognised: number;
   /** Audio only: frames loud enough to tell; silence is neither recognised nor counted. */
   audible: number;
+  /** Audio only: audible frames per tone of kTones, whoever it belongs to. */
+  tones: number[];
 }
 
 const encode = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
@@ -101,6 +103,7 @@ export async function decodeVideo(
     errors: result.errors,
     recognised: result.pictures.filter((means) => showsPictureOf(means, sender)).length,
     audible: 0,
+    tones: [],
   };
 }
 
@@ -111,11 +114,11 @@ export async function decodeAudio(
   sender: { index: number },
 ): Promise<Decoded> {
   const result = await page.evaluate(
-    async ({ input, tone }) => {
+    async ({ input, tones: all }) => {
       let errors = 0;
       let decoded = 0;
       let audible = 0;
-      let recognised = 0;
+      const tones = all.map(() => 0);
       let decoder: AudioDecoder | undefined;
       const read = (data: AudioData) => {
         decoded++;
@@ -128,15 +131,17 @@ export async function decodeAudio(
         for (const sample of samples) energy += sample * sample;
         if (Math.sqrt(energy / count) < 0.01) return;
         audible++;
-        const c = 2 * Math.cos((2 * Math.PI * tone) / rate);
-        let a = 0;
-        let b = 0;
-        for (const sample of samples) {
-          const next = sample + c * a - b;
-          b = a;
-          a = next;
+        for (const [which, tone] of all.entries()) {
+          const c = 2 * Math.cos((2 * Math.PI * tone) / rate);
+          let a = 0;
+          let b = 0;
+          for (const sample of samples) {
+            const next = sample + c * a - b;
+            b = a;
+            a = next;
+          }
+          if ((2 * (a * a + b * b - c * a * b)) / (count * energy) > 0.85) tones[which] = (tones[which] ?? 0) + 1;
         }
-        if ((2 * (a * a + b * b - c * a * b)) / (count * energy) > 0.85) recognised++;
       };
       const open = () => {
         const next = new AudioDecoder({
@@ -152,16 +157,19 @@ export async function decodeAudio(
         if (decoder === undefined || decoder.state === 'closed') decoder = open();
         const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
         try {
+          // No flush in between: it would take the memory from the decoder that most Opus frames build on.
           decoder.decode(new EncodedAudioChunk({ type: 'key', timestamp: i * 20_000, data: bytes }));
-          await decoder.flush().catch(() => undefined);
+          while (decoder.state === 'configured' && decoder.decodeQueueSize > 8)
+            await new Promise((resolve) => setTimeout(resolve, 1));
         } catch {
           errors++;
         }
       }
+      if (decoder?.state === 'configured') await decoder.flush().catch(() => undefined);
       if (decoder !== undefined && decoder.state !== 'closed') decoder.close();
-      return { errors, decoded, audible, recognised };
+      return { errors, decoded, audible, tones };
     },
-    { input: frames.map(({ bytes }) => encode(bytes)), tone: kTones[sender.index] ?? 0 },
+    { input: frames.map(({ bytes }) => encode(bytes)), tones: [...kTones] },
   );
-  return { offered: frames.length, ...result };
+  return { offered: frames.length, ...result, recognised: result.tones[sender.index] ?? 0 };
 }

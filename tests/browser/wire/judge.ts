@@ -185,7 +185,7 @@ export function objections(verdict: Verdict): string[] {
       if (start > kMostDeviations)
         found.push(`${name}: the first bytes are not uniform (${start.toFixed(1)} deviations)`);
     }
-    // Noise through an Opus decoder rings at the tone's frequency now and then; from clear audio it is a third and more.
+    // Noise through an Opus decoder rings at the tone's frequency now and then; clear audio gives 80 % and more.
     const chance = kind === 'audio' ? 2 + decoded.audible / 100 : 0;
     if (decoded.recognised > chance)
       found.push(`${name}: a decoder without key recognises the sender in ${decoded.recognised} of ${frames} frames`);
