@@ -5,6 +5,8 @@
  * Envelope (seen by the server): hello and confirm of the handshake in clear, everything else sealed.
  * Sealed: keys, session descriptions, candidates, states. So the server learns neither addresses nor who is muted.
  */
+
+import { cleanName } from '../call/names';
 import {
   type Bytes,
   fromBase64Url,
@@ -15,7 +17,6 @@ import {
   type SealedMessage,
   toBase64Url,
 } from '../keys';
-import { cleanName } from './names';
 
 export type Envelope =
   | { kind: 'hello'; data: Hello }

@@ -9,12 +9,13 @@
  * Threads: main. Errors: events. Ownership: owns its connection; tracks of this person stay with LocalMedia.
  */
 
+import { BadgeMeter } from '../call/badge';
+import { Emitter } from '../call/emitter';
+import { kLanes, type Lane, laneKind } from '../call/room';
 import type { Bytes } from '../keys';
 import { Handshake, type HandshakeState, type Identity, type SealedChannel } from '../keys';
 import type { CodecName } from '../media/engine_types';
 import type { MediaCipherApi } from '../media/types';
-import { BadgeMeter } from './badge';
-import { Emitter } from './emitter';
 import {
   type Candidate,
   type MemberState,
@@ -24,11 +25,6 @@ import {
   writeSealed,
 } from './messages';
 import { outgoing, payloadTypes, wantedCodecs } from './sdp';
-
-export const kLanes = ['audio', 'video', 'screen', 'screen-audio'] as const;
-export type Lane = (typeof kLanes)[number];
-export const laneKind = (lane: Lane): 'audio' | 'video' =>
-  lane === 'audio' || lane === 'screen-audio' ? 'audio' : 'video';
 
 export type LinkState = 'new' | 'connecting' | 'connected' | 'lost';
 

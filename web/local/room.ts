@@ -9,6 +9,12 @@
  * Threads: main. Errors: `phase` and `problem`, never exceptions after join(). Ownership: borrows cipher and media (closes
  * both when `leave()` is called), copies the secret and wipes its copy.
  */
+
+import { type Badge, type BadgeInput, BadgeMeter, type Numbers, numbersOf, worst } from '../call/badge';
+import { Emitter } from '../call/emitter';
+import type { LocalMedia } from '../call/local_media';
+import { cleanName, sameLook } from '../call/names';
+import { type CallEvents, type CallPhase, type CallRoom, kLanes, type Lane, type Member } from '../call/room';
 import {
   type Bytes,
   createIdentity,
@@ -26,24 +32,9 @@ import {
   type StatsSnapshot,
   type TrackCounters,
 } from '../media/types';
-import { type Badge, type BadgeInput, BadgeMeter, type Numbers, numbersOf, worst } from './badge';
-import { Emitter } from './emitter';
-import type { LocalMedia } from './local_media';
 import type { MemberState, ServerError } from './messages';
-import { cleanName, sameLook } from './names';
-import { kLanes, type Lane, Peer, type PeerOptions } from './peer';
+import { Peer, type PeerOptions } from './peer';
 import { Signalling, type SignallingOptions } from './signalling';
-
-export type RoomPhase =
-  | 'idle'
-  | 'joining'
-  | 'unreachable' // the server did not answer yet; trying again
-  | 'joined'
-  | 'away' // in the call, signalling lost: media goes on, nobody new can come; trying again
-  | 'refused' // see `refusal`
-  | 'replaced' // another tab took over
-  | 'failed' // the engine is gone: nothing is sent or played; see `failure`
-  | 'left';
 
 /** Why the call had to stop; each has a text in web/ui/i18n. */
 export type RoomFailure =
@@ -51,27 +42,6 @@ export type RoomFailure =
   | 'no-x25519' // the browser cannot do the key agreement
   | 'insecure' // no https: no cryptography
   | 'internal';
-
-export interface Member {
-  id: string;
-  name: string;
-  /** Distinguishes two members who chose names that look alike; else empty. */
-  mark: string;
-  state: MemberState | undefined;
-  badge: Badge;
-  numbers: Numbers;
-  tracks: readonly TrackCounters[];
-  streams: ReadonlyMap<Lane, MediaStream>;
-  connected: boolean;
-}
-
-export interface RoomEvents {
-  change: undefined;
-  joined: Member;
-  left: { id: string; name: string };
-  /** Somebody is here with another link. */
-  stranger: Member;
-}
 
 export interface RoomOptions {
   invitation: Invitation;
@@ -107,11 +77,11 @@ interface Session {
   identity: Awaited<ReturnType<typeof createIdentity>>;
 }
 
-export class LocalRoom extends Emitter<RoomEvents> {
+export class LocalRoom extends Emitter<CallEvents> implements CallRoom {
   readonly #options: RoomOptions;
   readonly #secret: Bytes;
   #session: Session | undefined;
-  #phase: RoomPhase = 'idle';
+  #phase: CallPhase = 'idle';
   #refusal: ServerError | undefined;
   #failure: RoomFailure | undefined;
   #engine: 'starting' | 'running' | 'failed' = 'starting';
@@ -135,7 +105,7 @@ export class LocalRoom extends Emitter<RoomEvents> {
     this.#name = cleanName(options.name);
   }
 
-  get phase(): RoomPhase {
+  get phase(): CallPhase {
     return this.#phase;
   }
   get refusal(): ServerError | undefined {
@@ -264,12 +234,12 @@ export class LocalRoom extends Emitter<RoomEvents> {
     await this.#options.cipher.close().catch(() => {});
   }
 
-  #setPhase(phase: RoomPhase): void {
+  #setPhase(phase: CallPhase): void {
     this.#phase = phase;
     this.#changed();
   }
 
-  #is(...phases: RoomPhase[]): boolean {
+  #is(...phases: CallPhase[]): boolean {
     return phases.includes(this.#phase);
   }
 

@@ -4,7 +4,7 @@
  *
  * Threads: main. Errors: events, never exceptions. Cost: one WebSocket, one small message every 5 s.
  */
-import { Emitter } from './emitter';
+import { Emitter } from '../call/emitter';
 import { readServerMessage, type ServerError, type ServerMessage } from './messages';
 
 export interface SignallingEvents {

@@ -1,6 +1,6 @@
 /** <siegel-badge>: shield, colour and word for what was measured. Never colour alone. Click asks for the numbers. */
 import { css, html } from 'lit';
-import type { Badge } from '../local';
+import type { Badge } from '../call';
 import { define, SiegelElement } from './element';
 import { icons } from './icons';
 import { sharedStyles } from './styles';

@@ -1,8 +1,8 @@
-/** <siegel-call>: the call itself: tiles, controls, badges, messages. Draws what LocalRoom measures and says. */
+/** <siegel-call>: the call itself: tiles, controls, badges, messages. Draws what CallRoom measures and says. */
 import { css, html, nothing } from 'lit';
 import { live } from 'lit/directives/live.js';
 import { repeat } from 'lit/directives/repeat.js';
-import { initials, type LocalMedia, type LocalRoom, type MediaProblem, type Member } from '../local';
+import { type CallRoom, initials, type LocalMedia, type MediaProblem, type Member } from '../call';
 import type { EngineInfo } from '../media/types';
 import './badge';
 import './devices';
@@ -41,7 +41,7 @@ export class SiegelCall extends SiegelElement {
     speaking: { state: true },
     watched: { state: true },
   };
-  declare room: LocalRoom;
+  declare room: CallRoom;
   declare media: LocalMedia;
   declare engine: EngineInfo | undefined;
   /** Builds the invitation link when asked to; it is not kept here. */

@@ -3,8 +3,9 @@
  * room, and decides which screen is shown. The page hands it what it found in the address bar and how to make a cipher.
  */
 import { css, html, nothing } from 'lit';
+import { LocalMedia } from '../call';
 import type { Invitation, LinkProblem } from '../keys';
-import { ClientId, LocalMedia, LocalRoom, type RoomFailure } from '../local';
+import { ClientId, LocalRoom, type RoomFailure } from '../local';
 import { missingFeature } from '../media/features';
 import type { EngineInfo, MediaCipherApi } from '../media/types';
 import './call';

@@ -1,6 +1,6 @@
 /** <siegel-devices>: choice of camera, microphone and speaker; used in the lobby and in the settings of a call. */
 import { css, html, nothing } from 'lit';
-import type { DeviceKind, LocalMedia } from '../local';
+import type { DeviceKind, LocalMedia } from '../call';
 import { define, SiegelElement } from './element';
 import { icons } from './icons';
 import { playTestSound } from './level_meter';

@@ -1,7 +1,7 @@
 /** <siegel-lobby>: see and hear oneself, choose devices and a name, then join. Nothing is sent or asked before a click. */
 import { css, html, nothing } from 'lit';
 import { live } from 'lit/directives/live.js';
-import { kMaxName, type LocalMedia, type MediaProblem } from '../local';
+import { kMaxName, type LocalMedia, type MediaProblem } from '../call';
 import { define, SiegelElement } from './element';
 import { icons } from './icons';
 import { LevelMeter, wakeAudio } from './level_meter';

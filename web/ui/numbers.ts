@@ -1,6 +1,6 @@
 /** <siegel-numbers>: the figures behind a badge, straight from the engine's counters. */
 import { css, html, nothing } from 'lit';
-import type { LocalRoom, Member, Numbers } from '../local';
+import type { CallRoom, Member, Numbers } from '../call';
 import type { EngineInfo, RejectReason, TrackCounters } from '../media/types';
 import './badge';
 import { define, SiegelElement } from './element';
@@ -15,7 +15,7 @@ export class SiegelNumbers extends SiegelElement {
     /** '' shows nothing, 'call' everybody, else a member's id. */
     target: {},
   };
-  declare room: LocalRoom;
+  declare room: CallRoom;
   declare engine: EngineInfo | undefined;
   declare target: string;
   #stop: (() => void) | undefined;

@@ -1,7 +1,7 @@
 /** <siegel-tile>: one picture of a call: a person or a screen, with name, microphone state and badge. */
 import { css, html, nothing } from 'lit';
 import { live } from 'lit/directives/live.js';
-import type { Badge } from '../local';
+import type { Badge } from '../call';
 import './badge';
 import { define, SiegelElement } from './element';
 import { icons } from './icons';

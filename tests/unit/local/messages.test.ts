@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { cleanName, initials, kMaxName, sameLook } from '../../../web/call/names';
 import { randomBytes, toBase64Url } from '../../../web/keys';
 import {
   readEnvelope,
@@ -7,7 +8,6 @@ import {
   type SealedContent,
   writeSealed,
 } from '../../../web/local/messages';
-import { cleanName, initials, kMaxName, sameLook } from '../../../web/local/names';
 import { outgoing, payloadTypes, wantedCodecs } from '../../../web/local/sdp';
 
 const id = (char: string) => char.repeat(22);

@@ -3,9 +3,9 @@ import { createHmac } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { type RunningServer, startServer } from '../../../tools/serve.mjs';
+import type { LocalMedia } from '../../../web/call/local_media';
 import { Invitation, randomBytes, toBase64Url } from '../../../web/keys';
 import { LocalRoom } from '../../../web/local';
-import type { LocalMedia } from '../../../web/local/local_media';
 import type { KeyOptions, MediaCipherApi, MediaCipherEvents } from '../../../web/media/types';
 import { MediaError } from '../../../web/media/types';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { problemOf } from '../../../web/local/local_media';
+import { problemOf } from '../../../web/call/local_media';
 
 describe('why a device cannot be had', () => {
   it.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type BadgeInput, BadgeMeter, numbersOf, worst } from '../../../web/local/badge';
+import { type BadgeInput, BadgeMeter, numbersOf, worst } from '../../../web/call/badge';
 import type { TrackCounters } from '../../../web/media/types';
 
 function track(change: Partial<TrackCounters> = {}): TrackCounters {

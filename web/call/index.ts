@@ -1,0 +1,34 @@
+export {
+  type Badge,
+  type BadgeCause,
+  type BadgeInput,
+  type BadgeLevel,
+  BadgeMeter,
+  type Numbers,
+  numbersOf,
+  worst,
+} from './badge';
+export { Emitter } from './emitter';
+export {
+  type DeviceChoice,
+  type DeviceKind,
+  LocalMedia,
+  type LocalMediaEvents,
+  type MediaProblem,
+} from './local_media';
+export { cleanName, initials, kMaxName, sameLook } from './names';
+export {
+  type CallEvents,
+  type CallPhase,
+  type CallRoom,
+  type Chat,
+  type ChatMessage,
+  kLanes,
+  type Lane,
+  laneKind,
+  type Member,
+  type Presence,
+  type Trust,
+  type Warning,
+  type WarningKind,
+} from './room';
