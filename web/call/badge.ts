@@ -25,10 +25,14 @@ export type BadgeCause =
   | 'stalled' // it came, and stopped
   | 'nothing-sent' // muted, camera off: there is nothing to measure
   | 'unsupported' // frames in a codec without a layout: dropped
+  | 'unverified-device' // its frames open, but nobody vouches for the device that holds the key
   // red
   | 'rejected' // frames that do not verify: another key, or changed on the way
   | 'no-key' // frames arrive and their key does not
   | 'other-link' // this person joined with another link
+  | 'clear-media' // frames that are not encrypted came in under this person's name
+  | 'room-not-encrypted' // the room's own events are readable by its server
+  | 'changed-identity' // this person's cryptographic identity is another one than before
   | 'engine-silent' // the engine no longer reports (amber at first)
   | 'engine-failed';
 

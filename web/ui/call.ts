@@ -5,6 +5,7 @@ import { repeat } from 'lit/directives/repeat.js';
 import { type CallRoom, initials, type LocalMedia, type MediaProblem, type Member } from '../call';
 import type { EngineInfo } from '../media/types';
 import './badge';
+import './chat';
 import './devices';
 import { define, SiegelElement } from './element';
 import { icons, mark } from './icons';
@@ -15,6 +16,7 @@ import { sharedStyles } from './styles';
 import './tile';
 import './toasts';
 import type { SiegelToasts } from './toasts';
+import './warnings';
 
 const canShare =
   typeof navigator !== 'undefined' &&
@@ -40,6 +42,9 @@ export class SiegelCall extends SiegelElement {
     soundBlocked: { state: true },
     speaking: { state: true },
     watched: { state: true },
+    chatOpen: { state: true },
+    reacting: { state: true },
+    openLink: { type: Boolean },
   };
   declare room: CallRoom;
   declare media: LocalMedia;
@@ -52,6 +57,11 @@ export class SiegelCall extends SiegelElement {
   declare speaking: ReadonlySet<string>;
   /** Whose screen is large, when there are several. */
   declare watched: string;
+  declare chatOpen: boolean;
+  declare reacting: boolean;
+  /** The link holds the key of the call (local room); without, it only names the room. */
+  declare openLink: boolean;
+  #version = 0;
   #unsubscribe: Array<() => void> = [];
   #meters = new Map<string, LevelMeter>();
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -164,6 +174,16 @@ export class SiegelCall extends SiegelElement {
       .grid[data-count='5'] > :nth-child(4) {
         grid-column: 3 / span 4;
       }
+      .grid[data-count='many'] {
+        grid-template-columns: repeat(auto-fill, minmax(max(9.5rem, 19%), 1fr));
+        grid-auto-rows: minmax(min(9.5rem, 45cqh), 1fr);
+        overflow: auto;
+        scrollbar-width: thin;
+        scrollbar-color: var(--line-strong) transparent;
+      }
+      .grid[data-count='many'] > * {
+        grid-column: auto;
+      }
       @container stage (min-aspect-ratio: 5/2) {
         .grid[data-count='3'] > *,
         .grid[data-count='3'] > :nth-child(3) {
@@ -239,6 +259,78 @@ export class SiegelCall extends SiegelElement {
         box-shadow: var(--shadow-float);
       }
 
+      siegel-chat {
+        position: fixed;
+        z-index: 12;
+        inset: 0 0 0 auto;
+        width: min(23rem, 100%);
+        box-shadow: var(--shadow-float);
+      }
+      @media (min-width: 56rem) {
+        siegel-chat {
+          inset: 3.9rem 0.75rem 5.6rem auto;
+          border-radius: var(--radius-card);
+          overflow: hidden;
+          border: 1px solid var(--line);
+        }
+        .stage.beside {
+          padding-right: 24.5rem;
+        }
+      }
+      .reactions {
+        display: flex;
+        flex-wrap: wrap;
+        justify-content: center;
+        gap: 0.25rem;
+        position: absolute;
+        z-index: 11;
+        bottom: 0.5rem;
+        inset-inline: 0.75rem;
+        width: fit-content;
+        margin-inline: auto;
+        padding: 0.35rem;
+        border-radius: 1.2rem;
+        background: var(--surface);
+        border: 1px solid var(--line);
+        box-shadow: var(--shadow-float);
+      }
+      .reactions button,
+      .more-reactions button {
+        min-width: 44px;
+        min-height: 44px;
+        padding: 0;
+        border: 0;
+        border-radius: 0.8rem;
+        background: none;
+        font-size: 1.4rem;
+        line-height: 1;
+      }
+      .reactions button:hover,
+      .more-reactions button:hover {
+        background: var(--surface-2);
+      }
+      .more-reactions {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0.25rem;
+      }
+      .dot {
+        position: absolute;
+        top: -0.35rem;
+        right: -0.35rem;
+        min-width: 1.25rem;
+        padding: 0.05rem 0.35rem;
+        border-radius: 1rem;
+        background: var(--red-solid);
+        color: #fff;
+        font-size: 0.75rem;
+        font-weight: 650;
+        line-height: 1.35;
+        font-variant-numeric: tabular-nums;
+      }
+      .disc {
+        position: relative;
+      }
       footer {
         display: flex;
         justify-content: center;
@@ -370,6 +462,9 @@ export class SiegelCall extends SiegelElement {
     this.speaking = new Set();
     this.watched = '';
     this.engine = undefined;
+    this.chatOpen = false;
+    this.reacting = false;
+    this.openLink = true;
   }
 
   override connectedCallback(): void {
@@ -379,6 +474,15 @@ export class SiegelCall extends SiegelElement {
       this.room.on('joined', (member) => this.#toast(this.t.toastJoined(member.name || this.t.someone))),
       this.room.on('left', ({ name }) => this.#toast(this.t.toastLeft(name || this.t.someone))),
       this.room.on('stranger', () => this.#toast(this.t.toastStranger, 'bad')),
+      this.room.on('warning', ({ kind, name }) => {
+        // A new device is worth a line, not an alarm.
+        const { title } = this.t.warning[kind];
+        this.#toast(name ? this.t.badgeTurned(name, title) : title, kind === 'new-device' ? 'info' : 'bad');
+      }),
+      this.room.on('message', ({ member, name }) => {
+        if (!this.chatOpen && member !== '') this.#toast(this.t.chatNew(name || this.t.someone));
+      }),
+      this.room.on('reaction', ({ name, emoji }) => this.#toast(this.t.reacted(name || this.t.someone, emoji))),
       this.media.on('change', () => this.requestUpdate()),
       this.media.on('lost', (what) => this.#toast(this.t.lost[what], 'bad')),
     ];
@@ -413,11 +517,13 @@ export class SiegelCall extends SiegelElement {
           this.numbersOf = 'call';
         }}></siegel-badge>
         <span class="count" role="img" aria-label=${t.people(members.length + 1)} title=${t.people(members.length + 1)}>${icons.people}${members.length + 1}</span>
+        ${room.warnings && room.warnings.length > 0 ? html`<siegel-warnings .warnings=${room.warnings}></siegel-warnings>` : nothing}
         <span class="space"></span>
         <button type="button" class="button invite" aria-label=${t.copyLink} title=${t.copyLink} @click=${this.#copyLink}>${icons.link}<span class="wide-only">${t.invite}</span></button>
       </header>
       <div class="banners" role="status">
         ${room.phase === 'away' ? html`<div class="banner" data-banner="away">${t.away}</div>` : nothing}
+        ${room.phase === 'reconnecting' ? html`<div class="banner" data-banner="reconnecting">${t.reconnecting}</div>` : nothing}
         ${
           room.mayListen.length > 0
             ? html`<div class="banner" data-banner="may-listen">${t.mayListen(room.mayListen.map((name) => name || t.someone).join(', '))}</div>`
@@ -443,13 +549,20 @@ export class SiegelCall extends SiegelElement {
             : nothing
         }
       </div>
-      <main class="stage" aria-label=${t.call}>
+      <main class="stage ${this.chatOpen ? 'beside' : ''}" aria-label=${t.call}>
         ${this.#stage(members, stopped)}
+        ${
+          this.reacting
+            ? html`<div class="reactions" role="group" aria-label=${t.react}>${this.#reactionButtons(() => {
+                this.reacting = false;
+              })}</div>`
+            : nothing
+        }
         ${
           members.length === 0 && room.phase === 'joined'
             ? html`<div class="alone"><div class="card">
                 <h2>${t.aloneTitle}</h2>
-                <p class="quiet small">${t.aloneText}</p>
+                <p class="quiet small">${this.openLink ? t.aloneText : t.aloneTextRoom}</p>
                 <button type="button" class="button primary" @click=${this.#copyLink}>${icons.link}${t.copyLink}</button>
               </div></div>`
             : nothing
@@ -466,6 +579,11 @@ export class SiegelCall extends SiegelElement {
             }),
         )}
       </main>
+      ${
+        this.chatOpen && room.chat
+          ? html`<siegel-chat .chat=${room.chat} .version=${this.#version} .encrypted=${!room.warnings?.some(({ kind }) => kind === 'room-not-encrypted')} @close-chat=${this.#toggleChat}></siegel-chat>`
+          : nothing
+      }
       ${this.#controls()}
       ${this.#settings()}
       <siegel-numbers .room=${room} .engine=${this.engine} .target=${this.numbersOf} @numbers-of=${(
@@ -493,7 +611,7 @@ export class SiegelCall extends SiegelElement {
       screens.push({ id: 'own', name: this.t.yourScreen, own: true, stream: this.media.screenStream });
     const tiles = [...members.map((member) => this.#person(member, stopped)), this.#self()];
     if (screens.length === 0) {
-      return html`<div class="grid" data-count=${tiles.length}>${repeat(
+      return html`<div class="grid" data-count=${tiles.length > 6 ? 'many' : tiles.length}>${repeat(
         tiles,
         ({ key }) => key,
         ({ tile }) => tile,
@@ -545,6 +663,8 @@ export class SiegelCall extends SiegelElement {
         .muted=${state !== undefined && !state.audio}
         .hand=${state?.hand ?? false}
         .speaking=${this.speaking.has(member.id)}
+        .avatar=${member.avatar ?? ''}
+        .reaction=${member.reaction ?? ''}
         .badge=${badge}
         .status=${status}
         @numbers=${() => {
@@ -579,16 +699,29 @@ export class SiegelCall extends SiegelElement {
     return html`<footer>
       ${this.#control(media.talking ? t.mute : t.unmute, media.talking ? t.muteShort : t.unmuteShort, media.talking ? icons.microphone : icons.microphoneOff, this.#toggleMicrophone, media.talking ? '' : 'off')}
       ${this.#control(cameraOn ? t.cameraOff : t.cameraOn, t.cameraShort, cameraOn ? icons.camera : icons.cameraOff, this.#toggleCamera, cameraOn ? '' : 'off')}
-      ${canShare ? this.#control(sharing ? t.stopShare : t.share, t.shareShort, sharing ? icons.screenOff : icons.screen, this.#toggleShare, sharing ? 'active' : '') : nothing}
+      ${canShare ? this.#control(sharing ? t.stopShare : t.share, t.shareShort, sharing ? icons.screenOff : icons.screen, this.#toggleShare, `${room.chat ? 'wide-only' : ''} ${sharing ? 'active' : ''}`) : nothing}
       ${this.#control(room.handRaised ? t.lowerHand : t.raiseHand, t.raiseHand, icons.hand, this.#toggleHand, `wide-only ${room.handRaised ? 'active' : ''}`)}
+      ${room.reactions ? this.#control(t.react, t.react, icons.smile, this.#toggleReacting, `wide-only ${this.reacting ? 'active' : ''}`) : nothing}
+      ${
+        room.chat
+          ? this.#control(
+              room.chat.unread > 0 ? t.chatUnread(room.chat.unread) : t.chatOpen,
+              t.chat,
+              icons.chat,
+              this.#toggleChat,
+              this.chatOpen ? 'active' : '',
+              this.chatOpen ? 0 : room.chat.unread,
+            )
+          : nothing
+      }
       ${this.#control(t.settings, t.more, icons.settings, this.#openSettings, '')}
       ${this.#control(t.leave, t.leaveShort, icons.leave, () => this.announce('leave'), 'leave')}
     </footer>`;
   }
 
-  #control(label: string, word: string, icon: unknown, run: () => void, look: string) {
+  #control(label: string, word: string, icon: unknown, run: () => void, look: string, count = 0) {
     return html`<button type="button" class="control ${look}" aria-label=${label} title=${label} @click=${run}>
-      <span class="disc">${icon}</span><span class="word" aria-hidden="true">${word}</span>
+      <span class="disc">${icon}${count > 0 ? html`<span class="dot" aria-hidden="true">${count > 99 ? '99+' : count}</span>` : nothing}</span><span class="word" aria-hidden="true">${word}</span>
     </button>`;
   }
 
@@ -609,6 +742,15 @@ export class SiegelCall extends SiegelElement {
           this.#toggleHand();
           this.#closeSettings();
         }}>${icons.hand}${room.handRaised ? t.lowerHand : t.raiseHand}</button>
+        ${
+          room.chat && canShare
+            ? html`<button type="button" class="button narrow-only" @click=${() => {
+                this.#closeSettings();
+                void this.#toggleShare();
+              }}>${icons.screen}${this.media.screenVideo ? t.stopShare : t.share}</button>`
+            : nothing
+        }
+        ${room.reactions ? html`<div class="more-reactions narrow-only" role="group" aria-label=${t.react}>${this.#reactionButtons(this.#closeSettings)}</div>` : nothing}
         <h3>${t.shortcuts}</h3>
         <dl class="keys">
           <dt>${ctrl} <kbd>D</kbd></dt><dd>${t.shortcutMute}</dd>
@@ -620,6 +762,25 @@ export class SiegelCall extends SiegelElement {
       </div>
     </dialog>`;
   }
+
+  #reactionButtons(after: () => void) {
+    return this.room.reactions?.map(
+      (emoji) =>
+        html`<button type="button" aria-label=${this.t.reactWith(emoji)} @click=${() => {
+          this.room.react?.(emoji);
+          after();
+        }}>${emoji}</button>`,
+    );
+  }
+
+  readonly #toggleReacting = (): void => {
+    this.reacting = !this.reacting;
+  };
+
+  readonly #toggleChat = (): void => {
+    this.chatOpen = !this.chatOpen;
+    if (!this.chatOpen) this.renderRoot.querySelector<HTMLButtonElement>('footer button')?.focus();
+  };
 
   get #settingsDialog(): HTMLDialogElement | null {
     return this.renderRoot.querySelector<HTMLDialogElement>('#settings');
@@ -674,7 +835,7 @@ export class SiegelCall extends SiegelElement {
     try {
       await navigator.clipboard.writeText(link);
       this.linkShown = '';
-      this.#toast(this.t.linkCopied);
+      this.#toast(this.openLink ? this.t.linkCopied : this.t.linkCopiedRoom);
     } catch {
       this.linkShown = link;
     }
@@ -721,10 +882,13 @@ export class SiegelCall extends SiegelElement {
   // What the room tells -----------------------------------------------------------------------------------------------
 
   #onChange(): void {
+    this.#version++;
     const { room, t } = this;
     if (room.phase !== this.#phase) {
       if (room.phase === 'away') this.#toast(t.toastAway, 'bad');
-      else if (this.#phase === 'away' && room.phase === 'joined') this.#toast(t.toastBack);
+      else if (room.phase === 'reconnecting') this.#toast(t.toastReconnecting, 'bad');
+      else if ((this.#phase === 'away' || this.#phase === 'reconnecting') && room.phase === 'joined')
+        this.#toast(t.toastBack);
       this.#phase = room.phase;
     }
     for (const member of room.members) {

@@ -40,6 +40,17 @@ export const icons = {
   speaker: icon(
     svg`<path d="M4 9.500v5h3.500l4.5 3.800V5.700L7.5 9.500zM15.5 9a4.2 4.2 0 0 1 0 6M18 6.500a7.8 7.8 0 0 1 0 11" />`,
   ),
+  chat: icon(svg`<path d="M4 5.500h16v11H11l-4.500 3.500v-3.500H4zM8 9.500h8M8 12.700h5" />`),
+  send: icon(svg`<path d="M4 12l16-7.500-4.500 16-3.800-6.500zM11.700 14L20 4.500" />`),
+  smile: icon(
+    svg`<circle cx="12" cy="12" r="8.5" /><path d="M8.5 14c.9 1.600 2.100 2.300 3.500 2.300s2.600-.7 3.500-2.300M9 9.500v.1M15 9.500v.1" />`,
+  ),
+  server: icon(
+    svg`<rect x="4" y="4.500" width="16" height="6.500" rx="2" /><rect x="4" y="13" width="16" height="6.500" rx="2" /><path d="M8 7.700v.1M8 16.200v.1" />`,
+  ),
+  lock: icon(
+    svg`<rect x="5" y="10.500" width="14" height="9.500" rx="2.200" /><path d="M8.200 10.500V8a3.800 3.800 0 0 1 7.600 0v2.500" />`,
+  ),
   close: icon(svg`<path d="M6 6l12 12M18 6L6 18" />`),
   check: icon(svg`<path d="M5 12.500l4.5 4.500L19 7.5" />`),
   shieldGreen: icon(svg`${shield}<path d="M8.7 12l2.4 2.4 4.3-4.5" />`),

@@ -126,14 +126,26 @@ export class SiegelNumbers extends SiegelElement {
         <siegel-badge .badge=${member.badge} .label=${word}></siegel-badge>
         <p>${meaning}</p>
       </div>
-      ${this.#numbers(member.numbers, 'receive')} ${this.#tracks(member.tracks)}
+      ${this.#who(member)} ${this.#numbers(member.numbers, 'receive')} ${this.#tracks(member.tracks)}
       <p class="quiet small">${t.numbersHint} ${t.insiders}</p>
     `;
   }
 
+  #who(member: Member) {
+    const { t } = this;
+    if (!member.address && !member.trust) return nothing;
+    const bad = member.trust === 'unverified' || member.trust === 'changed';
+    return html`<table>
+      <tbody>
+        ${member.address ? html`<tr><th scope="row">${t.addressLabel}</th><td>${member.address}</td></tr>` : nothing}
+        ${member.trust ? html`<tr><th scope="row">${t.trustLabel}</th><td class=${bad ? 'bad' : ''}>${t.trust[member.trust]}</td></tr>` : nothing}
+      </tbody>
+    </table>`;
+  }
+
   #call() {
     const { t } = this;
-    const { badge, members, mayListen } = this.room;
+    const { badge, members, mayListen, lastExposure } = this.room;
     const [word = '', meaning = ''] = t.badge[badge.cause];
     return html`
       <div class="verdict">
@@ -156,6 +168,11 @@ export class SiegelNumbers extends SiegelElement {
       <section>
         <h3>${t.sentByYou}</h3>
         ${this.#numbers(this.room.ownNumbers, 'send')}
+        ${
+          lastExposure === undefined
+            ? nothing
+            : html`<p class="quiet small">${t.exposure}: ${t.exposureText((lastExposure / 1000).toLocaleString(language(), { maximumFractionDigits: 1 }))}</p>`
+        }
       </section>
       <p class="quiet small">${t.insiders}</p>
     `;

@@ -22,6 +22,8 @@ export class SiegelTile extends SiegelElement {
     speaking: { type: Boolean, reflect: true },
     badge: { attribute: false },
     status: {},
+    avatar: {},
+    reaction: {},
   };
   declare name: string;
   /** For the picture without a picture; '' shows a figure. */
@@ -38,6 +40,10 @@ export class SiegelTile extends SiegelElement {
   declare speaking: boolean;
   declare badge: Badge | undefined;
   declare status: string;
+  /** Object URL of a picture instead of letters; '' for none. */
+  declare avatar: string;
+  /** Emoji of a moment ago, or ''. */
+  declare reaction: string;
 
   static override styles = [
     sharedStyles,
@@ -87,6 +93,27 @@ export class SiegelTile extends SiegelElement {
         font-size: clamp(1.1rem, 13cqmin, 3.1rem);
         font-weight: 620;
         letter-spacing: 0.01em;
+        overflow: hidden;
+      }
+      .avatar img {
+        width: 100%;
+        height: 100%;
+        object-fit: cover;
+      }
+      .reaction {
+        position: absolute;
+        right: 0.6rem;
+        bottom: 0.45rem;
+        font-size: clamp(1.5rem, 16cqmin, 3rem);
+        line-height: 1;
+        animation: rise 260ms ease-out;
+        filter: drop-shadow(0 2px 5px rgb(0 0 0 / 0.5));
+      }
+      @keyframes rise {
+        from {
+          opacity: 0;
+          transform: translateY(40%) scale(0.6);
+        }
       }
       .avatar .icon {
         width: 55%;
@@ -201,6 +228,8 @@ export class SiegelTile extends SiegelElement {
     this.speaking = false;
     this.badge = undefined;
     this.status = '';
+    this.avatar = '';
+    this.reaction = '';
   }
 
   override updated(): void {
@@ -219,7 +248,7 @@ export class SiegelTile extends SiegelElement {
       ${
         this.stream
           ? html`<video autoplay playsinline muted data-member=${this.member} aria-label=${this.name} .srcObject=${live(this.stream)} .muted=${true}></video>`
-          : html`<div class="face"><div class="avatar" aria-hidden="true">${this.letters || icons.people}</div></div>`
+          : html`<div class="face"><div class="avatar" aria-hidden="true">${this.avatar ? html`<img src=${this.avatar} alt="" />` : this.letters || icons.people}</div></div>`
       }
       ${this.status ? html`<div class="status">${this.status}</div>` : nothing}
       <div class="top">
@@ -230,6 +259,7 @@ export class SiegelTile extends SiegelElement {
             : nothing
         }
       </div>
+      ${this.reaction ? html`<div class="reaction" role="img" aria-label=${this.reaction}>${this.reaction}</div>` : nothing}
       <div class="plate">
         ${this.muted && !this.screen ? html`<span class="off" role="img" aria-label=${t.isMuted} title=${t.isMuted}>${icons.microphoneOff}</span>` : nothing}
         ${this.screen ? icons.screen : nothing}

@@ -179,6 +179,22 @@ export const de: Messages = {
       'Anderer Link',
       'Diese Person ist mit einem anderen Link oder Schlüssel hier. Sie sieht und hört Sie nicht, und nichts von ihr wird abgespielt.',
     ],
+    'unverified-device': [
+      'Gerät nicht bestätigt',
+      'Bilder und Ton dieser Person lassen sich öffnen, aber ihr Gerät ist nicht von ihr unterschrieben. Wer das Konto beherrscht, könnte es hinzugefügt haben.',
+    ],
+    'clear-media': [
+      'Nicht verschlüsselt',
+      'Unter dem Namen dieser Person kamen unverschlüsselte Daten an. Sie wurden abgewiesen und werden nicht wiedergegeben.',
+    ],
+    'room-not-encrypted': [
+      'Raum unverschlüsselt',
+      'Ton und Bild sind versiegelt, der Raum selbst ist es nicht: Sein Server kann Namen, Chat und Anwesende lesen und Leute hinzufügen.',
+    ],
+    'changed-identity': [
+      'Identität geändert',
+      'Die kryptografische Identität dieser Person ist eine andere als zuvor. Fragen Sie auf anderem Weg nach, ob sie ihr Konto neu eingerichtet hat.',
+    ],
     'engine-silent': [
       'Keine Meldung',
       'Die Verschlüsselung meldet sich nicht mehr. Was hier steht, kann veraltet sein.',
@@ -305,5 +321,87 @@ export const de: Messages = {
   leftText: 'Kamera und Mikrofon sind aus, die Schlüssel gelöscht.',
   rejoin: 'Erneut teilnehmen',
   rejoinHint: 'Eine Minute lang möglich; danach öffnen Sie die Einladung noch einmal.',
+  chat: 'Chat',
+  chatOpen: 'Chat öffnen',
+  chatUnread: (n) => (n === 1 ? '1 neue Nachricht' : `${n} neue Nachrichten`),
+  chatEmpty: 'Noch keine Nachrichten.',
+  chatSealed: 'Nachrichten sind Ende-zu-Ende-verschlüsselt und bleiben im Raum.',
+  chatClear: 'Dieser Raum ist nicht verschlüsselt: Sein Server kann diese Nachrichten lesen.',
+  chatPlaceholder: 'Nachricht',
+  chatSend: 'Senden',
+  chatSending: 'Wird gesendet…',
+  chatFailed: 'Nicht gesendet.',
+  chatUnreadable: 'Diese Nachricht ist nicht lesbar: Ihr Schlüssel ist nicht auf diesem Gerät.',
+  chatEdited: 'bearbeitet',
+  chatTooLong: (n) => `${n} Zeichen zu lang`,
+  chatNew: (name) => `${name} hat eine Nachricht geschrieben.`,
+  react: 'Reagieren',
+  reactWith: (emoji) => `Mit ${emoji} reagieren`,
+  reacted: (name, emoji) => `${name} reagiert: ${emoji}`,
+  warnings: 'Sicherheitshinweise',
+  warningsCount: (n) => (n === 1 ? '1 Sicherheitshinweis' : `${n} Sicherheitshinweise`),
+  warningsNone: 'Es gibt nichts zu melden.',
+  warning: {
+    'clear-media': {
+      title: 'Unverschlüsselte Medien abgewiesen',
+      text: (name) =>
+        `Unter dem Namen von ${name} kamen unverschlüsselte Daten an. Sie werden nicht wiedergegeben. Vielleicht versucht ein Server unterwegs, etwas einzuschleusen.`,
+    },
+    'claimed-clear': {
+      title: 'Der Server behauptet: unverschlüsselt',
+      text: (name) =>
+        `Der Medienserver sagt, eine Spur von ${name} sei nicht verschlüsselt. Das bleibt ohne Folgen: Wiedergegeben wird nur, was sich öffnen und prüfen lässt.`,
+    },
+    'keys-without-membership': {
+      title: 'Schlüssel von außerhalb',
+      text: (name) =>
+        `${name} hat einen Schlüssel für dieses Gespräch geschickt, ohne teilzunehmen. Er wird nicht benutzt.`,
+    },
+    'membership-without-keys': {
+      title: 'Kein Schlüssel von einem Mitglied',
+      text: (name) => `${name} nimmt teil, aber es kam kein Schlüssel. Ton und Bild lassen sich nicht öffnen.`,
+    },
+    'unknown-identity': {
+      title: 'Fremder am Medienserver',
+      text: (name) =>
+        `Der Medienserver führt jemanden auf, der nicht am Gespräch teilnimmt (${name}). Er bekommt keinen Schlüssel und wird nicht gezeigt.`,
+    },
+    'unverified-device': {
+      title: 'Gerät nicht bestätigt',
+      text: (name) =>
+        `${name} benutzt ein Gerät, das nicht von der eigenen Identität unterschrieben ist. Wer das Konto beherrscht, könnte es hinzugefügt haben.`,
+    },
+    'changed-identity': {
+      title: 'Identität geändert',
+      text: (name) =>
+        `Die kryptografische Identität von ${name} ist eine andere als zuvor. Fragen Sie auf anderem Weg nach, ob das Konto neu eingerichtet wurde.`,
+    },
+    'new-device': {
+      title: 'Neues Gerät',
+      text: (name) => `${name} nimmt mit einem Gerät teil, das hier noch nicht gesehen wurde.`,
+    },
+    'room-not-encrypted': {
+      title: 'Raum unverschlüsselt',
+      text: () =>
+        'Der Server dieses Raums kann Namen, Chat und Anwesende lesen und Leute hinzufügen. Ton und Bild sind trotzdem versiegelt.',
+    },
+  },
+  trust: {
+    verified: 'Von Ihnen bestätigt',
+    known: 'Von der eigenen Identität unterschrieben',
+    unverified: 'Nicht unterschrieben',
+    changed: 'Identität hat sich geändert',
+  },
+  trustLabel: 'Gerät',
+  addressLabel: 'Adresse',
+  exposure: 'Letzter Schlüsselwechsel',
+  exposureText: (seconds) => `${seconds} s nach dem Weggang`,
+  reconnecting:
+    'Die Verbindung zum Medienserver ist unterbrochen. Ein neuer Versuch läuft; vom Gespräch geht nichts verloren.',
+  toastReconnecting: 'Verbindung zum Medienserver unterbrochen. Neuer Versuch…',
+  linkCopiedRoom: 'Link kopiert. Nur Mitglieder des Raums können ihn benutzen.',
+  aloneTextRoom:
+    'Mitglieder des Raums können von hier oder aus Element teilnehmen. Kopieren Sie den Link, um ihnen Bescheid zu geben.',
+
   details: 'Einzelheiten',
 };

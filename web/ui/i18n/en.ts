@@ -176,6 +176,22 @@ export const en = {
       'Different link',
       'This person joined with a different link or key. They can neither see nor hear you, and nothing from them is played.',
     ],
+    'unverified-device': [
+      'Unverified device',
+      'Frames of this person open, but their device is not signed by its owner. Whoever controls the account could have added it.',
+    ],
+    'clear-media': [
+      'Not encrypted',
+      'Frames that are not encrypted came in under this person’s name. They were refused and are not played.',
+    ],
+    'room-not-encrypted': [
+      'Room not encrypted',
+      'Sound and picture are sealed, but the room itself is not: its server can read names, chat and who is here, and can put in people.',
+    ],
+    'changed-identity': [
+      'Identity changed',
+      'This person’s cryptographic identity is another one than before. Ask them on another way whether they set up their account anew.',
+    ],
     'engine-silent': [
       'Engine silent',
       'The encryption engine does not report any more. What is shown here may be old.',
@@ -294,6 +310,86 @@ export const en = {
   leftText: 'Camera and microphone are off, the keys are wiped.',
   rejoin: 'Join again',
   rejoinHint: 'Possible for a minute; after that open the invitation again.',
+  // Chat, reactions, warnings
+  chat: 'Chat',
+  chatOpen: 'Open chat',
+  chatUnread: (n: number) => (n === 1 ? '1 new message' : `${n} new messages`),
+  chatEmpty: 'No messages yet.',
+  chatSealed: 'Messages are end-to-end encrypted and stay in the room.',
+  chatClear: 'This room is not encrypted: its server can read these messages.',
+  chatPlaceholder: 'Message',
+  chatSend: 'Send',
+  chatSending: 'Sending…',
+  chatFailed: 'Not sent.',
+  chatUnreadable: 'This message cannot be read: its key is not on this device.',
+  chatEdited: 'edited',
+  chatTooLong: (n: number) => `${n} characters too long`,
+  chatNew: (name: string) => `${name} wrote a message.`,
+  react: 'React',
+  reactWith: (emoji: string) => `React with ${emoji}`,
+  reacted: (name: string, emoji: string) => `${name} reacts: ${emoji}`,
+  warnings: 'Security notices',
+  warningsCount: (n: number) => (n === 1 ? '1 security notice' : `${n} security notices`),
+  warningsNone: 'There is nothing to report.',
+  warning: {
+    'clear-media': {
+      title: 'Unencrypted media refused',
+      text: (name: string) =>
+        `Frames that are not encrypted came in under the name of ${name}. They are not played. A server on the way may be trying to put something in.`,
+    },
+    'claimed-clear': {
+      title: 'The server claims: not encrypted',
+      text: (name: string) =>
+        `The media server says that a track of ${name} is not encrypted. That is ignored: only what can be opened and verified is played.`,
+    },
+    'keys-without-membership': {
+      title: 'Key from outside the call',
+      text: (name: string) => `${name} sent a key for this call without being in it. It is not used.`,
+    },
+    'membership-without-keys': {
+      title: 'No key from a member',
+      text: (name: string) => `${name} is in the call, but no key has come. Their sound and picture cannot be opened.`,
+    },
+    'unknown-identity': {
+      title: 'Stranger at the media server',
+      text: (name: string) =>
+        `The media server lists somebody who is not in the call (${name}). They get no key and are not shown.`,
+    },
+    'unverified-device': {
+      title: 'Unverified device',
+      text: (name: string) =>
+        `${name} uses a device that its owner has not signed. Whoever controls the account could have added it.`,
+    },
+    'changed-identity': {
+      title: 'Identity changed',
+      text: (name: string) =>
+        `The cryptographic identity of ${name} is another one than before. Ask on another way whether the account was set up anew.`,
+    },
+    'new-device': {
+      title: 'New device',
+      text: (name: string) => `${name} joined with a device that was not seen here before.`,
+    },
+    'room-not-encrypted': {
+      title: 'Room not encrypted',
+      text: () =>
+        'The server of this room can read names, chat and who is here, and can put in people. Sound and picture are still sealed.',
+    },
+  },
+  trust: {
+    verified: 'Verified by you',
+    known: 'Signed by its owner',
+    unverified: 'Not signed by its owner',
+    changed: 'Owner’s identity changed',
+  },
+  trustLabel: 'Device',
+  addressLabel: 'Address',
+  exposure: 'Last key change',
+  exposureText: (seconds: string) => `${seconds} s after the person left`,
+  reconnecting: 'The connection to the media server is lost. Trying again; nothing of your call is lost.',
+  toastReconnecting: 'Media connection lost. Trying again…',
+  linkCopiedRoom: 'Link copied. Only members of the room can use it.',
+  aloneTextRoom: 'Members of the room can join from here or from Element. Copy the link to tell them.',
+
   details: 'Details',
 };
 
