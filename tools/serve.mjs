@@ -3,6 +3,11 @@
 // demands (strict CSP, right MIME types), and a WebSocket at /signal.
 //
 //   node tools/serve.mjs [--port 8080] [--host 127.0.0.1] [--root dist] [--lan] [--cert file --key file]
+//                        [--connect "origin …"] [--embed "origin …"]
+//
+// `--connect` names the origins that the Matrix page may talk to (homeservers, token services, media servers with
+// https:, wss:, http: or ws:); without it that page may talk to any https: and wss: address, because a person may type any
+// homeserver. `--embed` names the origins that may show the Matrix page in a frame, as a widget; without it only this one.
 //
 // Listens on the loopback interface only. `--lan` listens on every interface; browsers give camera and microphone to
 // plain http only on localhost, so other devices need `--cert` and `--key` (PEM).
@@ -78,6 +83,24 @@ export const kHeaders = {
   'Cross-Origin-Resource-Policy': 'same-origin',
 };
 
+/** The only page that talks to other servers and may stand in a frame; everything else it is given stays as above. */
+export function matrixHeaders({ connect = ['https:', 'wss:'], embed = [] } = {}) {
+  const policy = kHeaders['Content-Security-Policy']
+    .replace("connect-src 'self'", ["connect-src 'self'", ...connect].join(' '))
+    .replace("frame-ancestors 'none'", ["frame-ancestors 'self'", ...embed].join(' '));
+  return { 'Content-Security-Policy': policy };
+}
+
+/** What may stand in a source list: an origin, or a scheme alone. Anything else could smuggle in another directive. */
+export function sources(text) {
+  const list = text.split(/\s+/).filter((each) => each !== '');
+  for (const each of list) {
+    if (!/^(https|wss|http|ws):(\/\/(\*\.)?[A-Za-z0-9.-]+(:(\d+|\*))?|\/\/\[[0-9a-fA-F:]+\](:(\d+|\*))?)?$/.test(each))
+      throw new Error(`not an origin: ${each}`);
+  }
+  return list;
+}
+
 const kNotFound = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><title>Not found</title></head>
@@ -85,12 +108,12 @@ const kNotFound = `<!doctype html>
 <p lang="de">Unter dieser Adresse gibt es keine Seite. <a href="/call/">Gespräch beginnen</a></p></body></html>
 `;
 
-/** Where the short addresses lead: /call/<room> is the call page, everything beside it is a file of its folder. */
+/** Where the short addresses lead: /call/<room> is the call page, everything beside it is a file of its folder; so /matrix/. */
 function route(path) {
   if (path === '/favicon.ico') return '/favicon.svg';
-  const call = /^\/call\/([^/]*)$/.exec(path);
-  if (!call) return path;
-  return call[1].includes('.') ? `/demo/call/${call[1]}` : '/demo/call/index.html';
+  const page = /^\/(call|matrix)\/([^/]*)$/.exec(path);
+  if (!page) return path;
+  return page[2].includes('.') ? `/demo/${page[1]}/${page[2]}` : `/demo/${page[1]}/index.html`;
 }
 
 /** The URL's path, decoded and harmless, or null. */
@@ -106,10 +129,11 @@ export function safePath(url) {
   return path;
 }
 
-/** A request handler for GET and HEAD below `root`. */
-export function staticFiles(root, extraHeaders = {}) {
+/** A request handler for GET and HEAD below `root`. `matrix`: see matrixHeaders. */
+export function staticFiles(root, extraHeaders = {}, matrix = {}) {
   const compressed = new Map(); // file path → { tag, body }
   const headers = { ...kHeaders, ...extraHeaders };
+  const forMatrix = matrixHeaders(matrix);
 
   async function find(path) {
     let file = join(root, path);
@@ -133,7 +157,7 @@ export function staticFiles(root, extraHeaders = {}) {
       return finish(405, { Allow: 'GET, HEAD', 'Content-Type': 'text/plain; charset=utf-8' }, 'Method not allowed\n');
     const path = safePath(request.url);
     if (path === null) return finish(400, { 'Content-Type': 'text/plain; charset=utf-8' }, 'Bad request\n');
-    if (path === '/call') return finish(308, { Location: '/call/' }, '');
+    if (path === '/call' || path === '/matrix') return finish(308, { Location: `${path}/` }, '');
     let found = await find(route(path));
     if (!found && path === '/') return finish(302, { Location: '/call/' }, '');
     if (!found && !path.endsWith('/')) {
@@ -151,6 +175,7 @@ export function staticFiles(root, extraHeaders = {}) {
       'Cache-Control': 'no-cache',
       ETag: tag,
       Vary: 'Accept-Encoding',
+      ...(/^\/demo\/matrix\/[^/]*\.html$/.test(route(path)) ? forMatrix : {}),
     };
     if (request.headers['if-none-match'] === tag) {
       response.writeHead(304, { ...headers, ...about });
@@ -191,10 +216,11 @@ export async function startServer({
   cert = undefined,
   key = undefined,
   rooms: roomOptions = {},
+  matrix = {},
 } = {}) {
   const secure = cert !== undefined && key !== undefined;
   const extra = secure ? { 'Strict-Transport-Security': 'max-age=31536000' } : {};
-  const serve = staticFiles(resolve(root), extra);
+  const serve = staticFiles(resolve(root), extra, matrix);
   const handler = (request, response) => {
     serve(request, response).catch(() => {
       if (!response.headersSent) response.writeHead(500, { ...kHeaders, 'Content-Type': 'text/plain; charset=utf-8' });
@@ -259,6 +285,8 @@ function parseArguments(list) {
     else if (name === '--root') options.root = value();
     else if (name === '--cert') options.cert = readFileSync(value());
     else if (name === '--key') options.key = readFileSync(value());
+    else if (name === '--connect') options.matrix = { ...options.matrix, connect: sources(value()) };
+    else if (name === '--embed') options.matrix = { ...options.matrix, embed: sources(value()) };
     else if (name === '--lan') lan = true;
     else throw new Error(`unknown option ${name}`);
   }

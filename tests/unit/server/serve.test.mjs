@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { safePath, startServer } from '../../../tools/serve.mjs';
+import { safePath, sources, startServer } from '../../../tools/serve.mjs';
 
 let folder;
 let server;
@@ -12,11 +12,14 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'siegel-serve-'));
   const root = join(folder, 'dist');
   mkdirSync(join(root, 'demo/call'), { recursive: true });
+  mkdirSync(join(root, 'demo/matrix'));
   mkdirSync(join(root, 'assets'));
   writeFileSync(join(folder, 'secret.txt'), 'outside');
   writeFileSync(join(root, '.hidden'), 'hidden');
   writeFileSync(join(root, 'favicon.svg'), '<svg/>');
   writeFileSync(join(root, 'demo/call/index.html'), '<!doctype html>call');
+  writeFileSync(join(root, 'demo/matrix/index.html'), '<!doctype html>matrix');
+  writeFileSync(join(root, 'demo/matrix/main.js'), '//');
   writeFileSync(join(root, 'demo/call/main.js'), `// ${'x'.repeat(5000)}`);
   writeFileSync(join(root, 'assets/engine.wasm'), Buffer.from([0, 97, 115, 109]));
   symlinkSync(join(folder, 'secret.txt'), join(root, 'link.txt'));
@@ -51,6 +54,49 @@ describe('static files', () => {
     expect((await get('/call/main.js')).headers['content-type']).toBe('text/javascript; charset=utf-8');
     expect((await get('/')).headers.location).toBe('/call/');
     expect((await get('/call')).headers.location).toBe('/call/');
+  });
+
+  it('lets only the Matrix page itself talk to other servers, and only those that are named', async () => {
+    const policy = async (port, path) => {
+      const response = await fetch(`http://127.0.0.1:${port}${path}`);
+      expect(response.status).toBe(200);
+      return response.headers.get('content-security-policy');
+    };
+    expect(await policy(server.port, '/matrix/')).toContain("connect-src 'self' https: wss:;");
+    expect(await policy(server.port, '/matrix/')).toContain("frame-ancestors 'self'");
+    for (const path of ['/matrix/main.js', '/call/', '/assets/engine.wasm']) {
+      expect(await policy(server.port, path)).toContain("connect-src 'self';");
+      expect(await policy(server.port, path)).toContain("frame-ancestors 'none'");
+    }
+    const connect = sources('https://hs.example wss://sfu.example:7880');
+    const strict = await startServer({
+      port: 0,
+      root: join(folder, 'dist'),
+      matrix: { connect, embed: sources('https://chat.example') },
+    });
+    try {
+      const text = await policy(strict.port, '/matrix/');
+      expect(text).toContain("connect-src 'self' https://hs.example wss://sfu.example:7880;");
+      expect(text).toContain("frame-ancestors 'self' https://chat.example");
+    } finally {
+      await strict.close();
+    }
+  });
+
+  it('takes origins and nothing else for the policy', () => {
+    expect(
+      sources(' https:  http://localhost:8008 wss://*.example.org http://[::1]:80 http://localhost:* '),
+    ).toHaveLength(5);
+    for (const bad of [
+      "'unsafe-inline'",
+      '*',
+      'https://a;script-src',
+      'data:',
+      'https://a/path',
+      'javascript:',
+      'https://a,b',
+    ])
+      expect(() => sources(bad)).toThrow('not an origin');
   });
 
   it('sends WebAssembly with its own type', async () => {
