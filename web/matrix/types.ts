@@ -1,0 +1,145 @@
+/**
+ * What a page, or another program, sees of the Matrix layer: sign-in, rooms and calls. The SDKs stay behind this interface;
+ * web/ui imports these types only, so pages can be tested with another implementation, and an upgrade of an SDK touches
+ * nothing outside this folder. demo/matrix/main.ts puts the two together.
+ *
+ * Threads: main. Errors: rejections with a `problem` of MatrixProblem (MatrixError); anything else is shown as 'internal'.
+ */
+import type { CallRoom, LocalMedia } from '../call';
+import type { EngineInfo } from '../media/types';
+
+/** What went wrong, in a form a person can act on. Each has a text in web/ui/i18n. */
+export type MatrixProblem =
+  | 'bad-server' // not an address
+  | 'unknown-server' // no answer
+  | 'not-a-homeserver' // an answer, but no Matrix
+  | 'insecure-server' // http that is not this computer
+  | 'wrong-password'
+  | 'wrong-token'
+  | 'account-disabled'
+  | 'rate-limited'
+  | 'sign-in-cancelled' // came back from the identity provider without a result
+  | 'sign-in-unsupported' // the server offers no way that we know
+  | 'no-storage' // the browser lets nothing be kept
+  | 'token-expired' // signed out by the server
+  | 'crypto-failed' // the SDK's cryptography did not start
+  | 'bad-address' // names no room
+  | 'room-not-found'
+  | 'not-invited'
+  | 'room-not-encrypted'
+  | 'no-permission' // the room does not let this person take part in calls
+  | 'create-failed'
+  | 'no-transport' // the homeserver names no media server
+  | 'token-service-refused'
+  | 'token-service-unreachable'
+  | 'sfu-unreachable'
+  | 'offline'
+  | 'internal';
+
+export interface Homeserver {
+  baseUrl: string;
+  /** As typed or discovered, for people. */
+  name: string;
+  password: boolean;
+  /** Identity providers of the older sign-in by redirect. */
+  sso: ReadonlyArray<{ id: string; name: string }>;
+  /** The newer one (OAuth 2.0). */
+  oidc: boolean;
+}
+
+export interface RoomSummary {
+  id: string;
+  name: string;
+  encrypted: boolean;
+  /** People in a call there at the moment. */
+  inCall: number;
+  avatar?: string;
+}
+
+export type SignIn =
+  | { kind: 'password'; user: string; password: string }
+  | { kind: 'token'; token: string }
+  | { kind: 'sso'; provider?: string }
+  | { kind: 'oidc' };
+
+/** Where the person wanted to go before signing in; survives the way to an identity provider and back. */
+export interface MatrixTarget {
+  /** Alias, id, or a link of any kind that names a room. */
+  room: string;
+  server?: string;
+  via?: readonly string[];
+}
+
+export interface MatrixCallOptions {
+  media: LocalMedia;
+  /** The person saw that the room is not encrypted, and wants to join all the same. */
+  allowUnencryptedRoom?: boolean;
+  /** Default vp8, which every member's device can open. */
+  codec?: 'vp8' | 'vp9' | 'h264';
+  /** Default compatibility. */
+  mode?: CallMode;
+}
+
+/**
+ * How membership is announced. compatibility: state events, what Element Call uses by default. matrix_2_0: sticky events
+ * (MSC4354) and hashed media server identities; the homeserver and the other members must know them.
+ */
+export type CallMode = 'compatibility' | 'matrix_2_0';
+
+/** A call that can be joined. `join` and everything after reports through `phase` and `problem`. */
+export interface MatrixCall extends CallRoom {
+  readonly ready: Promise<EngineInfo>;
+  readonly problem: MatrixProblem | undefined;
+  /** Link for other members. */
+  readonly link: string;
+  /** Call from a click. */
+  join(): Promise<void>;
+  retryNow(): void;
+}
+
+export interface MatrixAccountEvents {
+  /** Rooms, name or picture changed. */
+  change: undefined;
+  /** Signed out by the server or another device; everything here is wiped. */
+  ended: MatrixProblem | undefined;
+}
+
+export interface MatrixAccount {
+  readonly userId: string;
+  readonly name: string;
+  readonly rooms: readonly RoomSummary[];
+  on<K extends keyof MatrixAccountEvents>(kind: K, listener: (event: MatrixAccountEvents[K]) => void): () => void;
+  /** Joins it if need be. The room's id. */
+  enter(target: MatrixTarget): Promise<RoomSummary>;
+  /** A new encrypted room; `invite` are user ids. */
+  create(name: string, invite: readonly string[]): Promise<RoomSummary>;
+  /** Starts the engine; nothing is sent before `join`. */
+  call(room: string, options: MatrixCallOptions): MatrixCall;
+  /** Removes the device at the homeserver and everything kept here. */
+  signOut(): Promise<void>;
+}
+
+export interface MatrixBackend {
+  /** Widget of another Matrix client: no signing in, one room, given from outside. */
+  readonly widget: boolean;
+  discover(server: string): Promise<Homeserver>;
+  /** For sso and oidc the page is left; what comes back is found by `resume`. Never resolves then. */
+  signIn(
+    server: Homeserver,
+    how: SignIn,
+    options: { remember: boolean; target?: MatrixTarget },
+  ): Promise<MatrixAccount>;
+  /** At the start of the page: finishes a sign-in by redirect, or takes up a kept session, or is a widget. */
+  resume(): Promise<{ account: MatrixAccount; target?: MatrixTarget } | undefined>;
+}
+
+export interface MatrixBackendOptions {
+  /** Folder with the worker and the .wasm files; same origin. Default: `../assets/` as seen from this module. */
+  assets?: string | URL;
+  /** Page that identity providers send people back to; must not contain a fragment. Default: this page. */
+  redirect?: string | URL;
+  /** Shown by the homeserver in its list of devices. */
+  deviceName?: string;
+  /** Start of the links that `MatrixCall.link` gives out; `#/room/…` is added. Default: this page. */
+  linkBase?: string | URL;
+}
