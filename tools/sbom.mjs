@@ -15,21 +15,25 @@ const libsodium = (root) => {
 
 /** npm packages whose code ends up in a bundle, named by the metafiles of esbuild. */
 function npmPackages(root, inputs) {
-  const names = new Set();
+  const folders = new Set();
   for (const path of inputs) {
-    const match = path.match(/node_modules\/((?:@[^/]+\/)?[^/]+)\//g)?.at(-1);
-    if (match) names.add(match.slice('node_modules/'.length, -1));
+    // Greedy: of a package inside another package's node_modules, the inner one.
+    const match = path.match(/^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/);
+    if (match) folders.add(match[0].slice(match[0].indexOf('node_modules/')));
   }
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
-  return [...names].sort().map((name) => {
-    const meta = JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8'));
-    const integrity = lock[`node_modules/${name}`]?.integrity ?? '';
+  return [...folders].sort().map((folder) => {
+    const meta = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+    const integrity = lock[folder]?.integrity ?? '';
+    const licence = /\s/.test(meta.license)
+      ? { expression: meta.license.replace(/^\((.*)\)$/, '$1') }
+      : { license: { id: meta.license } };
     return {
       type: 'library',
-      name,
+      name: meta.name,
       version: meta.version,
-      purl: `pkg:npm/${name.replace('@', '%40')}@${meta.version}`,
-      licenses: [{ license: { id: meta.license } }],
+      purl: `pkg:npm/${meta.name.replace('@', '%40')}@${meta.version}`,
+      licenses: [licence],
       hashes: integrity.startsWith('sha512-')
         ? [{ alg: 'SHA-512', content: Buffer.from(integrity.slice(7), 'base64').toString('hex') }]
         : [],
