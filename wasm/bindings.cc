@@ -87,7 +87,7 @@ int withInput(std::uint32_t size, Call call) {
 
 Format format(int number) { return number >= 0 && number <= 2 ? static_cast<Format>(number) : Format::kJFrame; }
 // A number outside the enum stays outside, where the engine refuses it.
-Derivation derivation(int number) { return static_cast<Derivation>(number >= 0 && number <= 2 ? number : 255); }
+Derivation derivation(int number) { return static_cast<Derivation>(number >= 0 && number <= 4 ? number : 255); }
 
 // Objects are named by their address; wasm/control.js gives them the shape of classes. (Embind's own classes would cost
 // more bytes than the whole worker.)

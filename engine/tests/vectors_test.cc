@@ -238,6 +238,33 @@ TEST(LiveKitVectors, Hkdf) {
   EXPECT_EQ(toHex(next.next.span()), text(v, "after_ratchet1_chain"));
 }
 
+// What a worker gets out of a CryptoKey: the chain. It must be the same key, and ratchet to the same next one.
+TEST(LiveKitVectors, Chain) {
+  const Json v = load("matrix-livekit-e2ee-vectors.json").at("hkdf");
+  const Buffer chain = hex(v, "ratchet_chain_256");
+  DerivedKey key;
+  ASSERT_EQ(deriveKey(Format::kLiveKit, Derivation::kChain, chain, key), Error::kNone);
+  EXPECT_EQ(toHex(key.key.span().first(key.keySize)), text(v, "aes128"));
+  DerivedKey next;
+  deriveNext(Format::kLiveKit, key, next);
+  EXPECT_EQ(toHex(next.key.span().first(next.keySize)), text(v, "after_ratchet1_aes128"));
+  EXPECT_EQ(toHex(next.next.span()), text(v, "after_ratchet1_chain"));
+
+  // With AES-256 the key is the whole chain, and stays so.
+  ASSERT_EQ(deriveKey(Format::kLiveKit, Derivation::kChain256, chain, key), Error::kNone);
+  EXPECT_EQ(key.keySize, 32);
+  EXPECT_EQ(toHex(key.key.span()), text(v, "ratchet_chain_256"));
+  deriveNext(Format::kLiveKit, key, next);
+  EXPECT_EQ(next.keySize, 32);
+  EXPECT_EQ(toHex(next.key.span()), text(v, "after_ratchet1_chain"));
+
+  for (const Derivation how : {Derivation::kChain, Derivation::kChain256}) {
+    EXPECT_EQ(deriveKey(Format::kLiveKit, how, Buffer(31, 1), key), Error::kInvalidKey);
+    EXPECT_EQ(deriveKey(Format::kLiveKit, how, Buffer(33, 1), key), Error::kInvalidKey);
+    EXPECT_EQ(deriveKey(Format::kJFrame, how, chain, key), Error::kInvalidArgument);
+  }
+}
+
 TEST(LiveKitVectors, Pbkdf2) {
   const Json v = load("matrix-livekit-e2ee-vectors.json").at("pbkdf2");
   ASSERT_EQ(v.at("iterations").get<int>(), 100000);

@@ -10,7 +10,7 @@
 export const Format = { jframe: 0, livekit: 1, sframe: 2 } as const;
 export const Codec = { unknown: 0, opus: 1, vp8: 2, vp9: 3, h264: 4, h265: 5, av1: 6 } as const;
 export const FrameType = { audio: 0, key: 1, delta: 2, other: 3 } as const;
-export const Derivation = { hkdf: 0, pbkdf2: 1, raw: 2 } as const;
+export const Derivation = { hkdf: 0, pbkdf2: 1, raw: 2, chain: 3, chain256: 4 } as const;
 export type FormatName = keyof typeof Format;
 export type CodecName = keyof typeof Codec;
 

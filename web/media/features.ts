@@ -45,3 +45,14 @@ export function missingFeature(): MediaFailure | undefined {
   const variant = chooseVariant();
   return variant === 'no-wasm' || variant === 'no-simd' ? variant : undefined;
 }
+
+/**
+ * Where a file of the assets folder lies: with or without the slash at its end; a relative text counts from the page, the
+ * default is the folder beside the one of the asking module.
+ */
+export function assetUrl(name: string, assets: string | URL | undefined, module: string): URL {
+  if (assets === undefined) return new URL(`../assets/${name}`, module);
+  const folder = new URL(assets, globalThis.document?.baseURI);
+  folder.pathname = `${folder.pathname.replace(/\/$/, '')}/${name}`;
+  return folder;
+}

@@ -11,7 +11,7 @@
 
 import type { CodecName } from './engine_types';
 import { EngineError } from './errors';
-import { hasEncodedStreams, missingFeature, type TransformPath, transformPath } from './features';
+import { assetUrl, hasEncodedStreams, missingFeature, type TransformPath, transformPath } from './features';
 import {
   type AttachInfo,
   type Direction,
@@ -31,28 +31,13 @@ import {
   type StatsSnapshot,
   type TrackInfo,
 } from './types';
+import { WorkerWatch } from './worker_watch';
 
-/** How often the worker is asked whether it is there. */
-const kBeatMs = 200;
-/** Unanswered beats after which it counts as dead where there are no web locks to tell at once. */
-const kMissedBeats = 3;
-/** With web locks a dead worker is known at once; a busy machine may then keep a living one waiting this long. */
-const kMissedBeatsWithLock = 20;
-/** A worker script that has not reported by then will not. */
-const kStartLimitMs = 15_000;
 const kCloseLimitMs = 500;
 
 interface Pending {
   resolve(outcome: Outcome): void;
   reject(error: MediaError): void;
-}
-
-/** With or without the slash at the end; a relative text counts from the page, the default from this module. */
-function workerUrl(assets: string | URL | undefined): URL {
-  if (assets === undefined) return new URL('../assets/siegel-worker.js', import.meta.url);
-  const folder = new URL(assets, globalThis.document?.baseURI);
-  folder.pathname = `${folder.pathname.replace(/\/$/, '')}/siegel-worker.js`;
-  return folder;
 }
 
 /** What a receiver and a sender have in common, with Chromium's older interface. */
@@ -75,14 +60,7 @@ export class MediaCipher implements MediaCipherApi {
   #error: MediaError | undefined;
   #settle!: { resolve(info: EngineInfo): void; reject(error: MediaError): void };
   #requests = 0;
-  #beats = 0;
-  #answered = 0;
-  #lock = '';
-  #locked = false;
-  #started = false;
-  #timer: ReturnType<typeof setInterval> | undefined;
-  #startTimer: ReturnType<typeof setTimeout> | undefined;
-  #unlocked = new AbortController();
+  #watch: WorkerWatch | undefined;
 
   constructor(options: MediaCipherOptions = {}) {
     this.#options = options;
@@ -169,27 +147,23 @@ export class MediaCipher implements MediaCipherApi {
 
   #start(): void {
     try {
-      this.#worker = new Worker(workerUrl(this.#options.assets), { type: 'module', name: 'siegel' });
+      this.#worker = new Worker(assetUrl('siegel-worker.js', this.#options.assets, import.meta.url), {
+        type: 'module',
+        name: 'siegel',
+      });
     } catch {
       queueMicrotask(() => this.#fail(new MediaError('worker-load', 'The worker may not be started here.')));
       return;
     }
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#onMessage(data);
-    this.#worker.onerror = (event) => {
-      event.preventDefault();
-      this.#fail(
-        this.#started
-          ? new MediaError('worker-died', 'The worker threw an error.')
-          : new MediaError('worker-load', 'The worker script did not load.'),
-      );
-    };
-    this.#startTimer = setTimeout(
-      () => this.#fail(new MediaError('worker-load', 'The worker script did not report.')),
-      kStartLimitMs,
+    const watch = new WorkerWatch(
+      (count) => this.#post({ kind: 'ping', data: { count } }),
+      (error) => this.#fail(error),
     );
+    this.#watch = watch;
+    this.#worker.onerror = (event) => watch.onError(event);
     const { format = 'jframe', statsIntervalMs = 250, keyringSize = 16, ratchetWindow = 8 } = this.#options;
     const { webCryptoFrom } = this.#options;
-    this.#lock = `siegel-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`;
     this.#post({
       kind: 'init',
       data: {
@@ -197,7 +171,7 @@ export class MediaCipher implements MediaCipherApi {
         statsIntervalMs,
         keyringSize,
         ratchetWindow,
-        lock: this.#lock,
+        lock: watch.lock,
         ...(webCryptoFrom ? { webCryptoFrom } : {}),
       },
     });
@@ -207,12 +181,10 @@ export class MediaCipher implements MediaCipherApi {
     if (this.#error) return;
     switch (message.kind) {
       case 'started':
-        this.#started = true;
-        clearTimeout(this.#startTimer);
-        this.#timer = setInterval(() => this.#beat(), kBeatMs);
+        this.#watch?.started();
         return;
       case 'locked':
-        this.#watchLock();
+        this.#watch?.locked();
         return;
       case 'ready':
         this.#settle.resolve(message.data);
@@ -221,7 +193,7 @@ export class MediaCipher implements MediaCipherApi {
         this.#fail(new MediaError(message.data.reason, message.data.message));
         return;
       case 'pong':
-        this.#answered = message.data.count;
+        this.#watch?.answered(message.data.count);
         return;
       case 'stats':
         this.#emit('stats', message.data);
@@ -233,26 +205,6 @@ export class MediaCipher implements MediaCipherApi {
       default:
         never(message);
     }
-  }
-
-  /** Counts turns of this timer, not time: while the page itself stands still, no beat is missed. */
-  #beat(): void {
-    const missed = this.#beats - this.#answered;
-    if (missed >= (this.#locked ? kMissedBeatsWithLock : kMissedBeats)) {
-      this.#fail(new MediaError('worker-died', 'The worker no longer answers.'));
-      return;
-    }
-    this.#post({ kind: 'ping', data: { count: ++this.#beats } });
-  }
-
-  /** The browser gives the lock on as soon as its holder is gone. */
-  #watchLock(): void {
-    this.#locked = true;
-    navigator.locks
-      .request(this.#lock, { signal: this.#unlocked.signal }, () =>
-        this.#fail(new MediaError('worker-died', 'The worker has ended.')),
-      )
-      .catch(() => {});
   }
 
   #post(message: ToWorker, transfer: Transferable[] = []): void {
@@ -294,9 +246,7 @@ export class MediaCipher implements MediaCipherApi {
   #stop(error: MediaError): void {
     if (this.#error) return;
     this.#error = error;
-    clearInterval(this.#timer);
-    clearTimeout(this.#startTimer);
-    this.#unlocked.abort();
+    this.#watch?.stop();
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#settle.reject(error);

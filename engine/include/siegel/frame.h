@@ -15,6 +15,10 @@ enum class Derivation : std::uint8_t {
   kHkdf = 0,    // the format's own HKDF-SHA256 labels
   kPbkdf2 = 1,  // LiveKit pass phrases: PBKDF2-SHA256, 100,000 rounds; never ratcheted by trial
   kRaw = 2,     // the AES key itself (16, 24 or 32 bytes): Jitsi's externally managed key; cannot be ratcheted
+  // LiveKit, where WebCrypto already derived from a key that it does not hand out: the 32 bytes of the chain, with AES
+  // keys of 128 or 256 bits. Ratchets like kHkdf.
+  kChain = 3,
+  kChain256 = 4,
 };
 
 // What the browser tells about an encoded frame. `ssrc` and `timestamp` come from its metadata; only sealing uses them.

@@ -32,7 +32,7 @@ struct DerivedKey {
 };
 
 // Derives generation 0 from an application's key material. kInvalidKey: empty, over kMaxMaterial, or a raw key that is
-// not 16, 24 or 32 bytes; kInvalidArgument: a derivation that the format does not have.
+// not 16, 24 or 32 bytes, or a chain that is not 32; kInvalidArgument: a derivation that the format does not have.
 [[nodiscard]] Error deriveKey(Format format, Derivation derivation, std::span<const std::uint8_t> material,
                               DerivedKey& out);
 // Recognises a key that was set before without keeping it: a keyed hash of generation 0's AES key. After a ratchet the

@@ -20,13 +20,13 @@ constexpr std::uint32_t kLiveKitRounds = 100'000;
 Bytes bytesOf(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
 
 // LiveKit uses one derivation for both: the AES key is the beginning of the next material.
-void splitChain(DerivedKey& out) {
-  std::copy_n(out.next.span().begin(), 16, out.key.span().begin());
-  out.keySize = 16;
+void splitChain(DerivedKey& out, std::uint8_t keySize = 16) {
+  std::copy_n(out.next.span().begin(), keySize, out.key.span().begin());
+  out.keySize = keySize;
 }
 
 // All lengths here are below HKDF's limit, so these calls cannot fail.
-void deriveHkdf(Format format, Bytes material, DerivedKey& out) {
+void deriveHkdf(Format format, Bytes material, std::uint8_t keySize, DerivedKey& out) {
   Error error = Error::kNone;
   if (format == Format::kJFrame) {
     error = hkdfSha256(material, bytesOf(kJFrameKeySalt), {}, out.key.span().first<16>());
@@ -34,7 +34,7 @@ void deriveHkdf(Format format, Bytes material, DerivedKey& out) {
     out.keySize = 16;
   } else {
     error = hkdfSha256(material, bytesOf(kLiveKitSalt), kLiveKitInfo, out.next.span());
-    splitChain(out);
+    splitChain(out, keySize);
   }
   out.canRatchet = error == Error::kNone;
 }
@@ -60,7 +60,7 @@ Error deriveKey(Format format, Derivation derivation, Bytes material, DerivedKey
   if (material.empty() || material.size() > kMaxMaterial) return Error::kInvalidKey;
   switch (derivation) {
     case Derivation::kHkdf:
-      deriveHkdf(format, material, out);
+      deriveHkdf(format, material, 16, out);
       return Error::kNone;
     case Derivation::kPbkdf2: {
       if (format != Format::kLiveKit) return Error::kInvalidArgument;
@@ -74,6 +74,14 @@ Error deriveKey(Format format, Derivation derivation, Bytes material, DerivedKey
       if (material.size() != 16 && material.size() != 24 && material.size() != 32) return Error::kInvalidKey;
       std::copy(material.begin(), material.end(), out.key.span().begin());
       out.keySize = static_cast<std::uint8_t>(material.size());
+      return Error::kNone;
+    case Derivation::kChain:
+    case Derivation::kChain256:
+      if (format != Format::kLiveKit) return Error::kInvalidArgument;
+      if (material.size() != 32) return Error::kInvalidKey;
+      std::copy(material.begin(), material.end(), out.next.span().begin());
+      splitChain(out, derivation == Derivation::kChain ? 16 : 32);
+      out.canRatchet = true;
       return Error::kNone;
   }
   return Error::kInvalidArgument;
@@ -89,8 +97,9 @@ void deriveNext(Format format, const DerivedKey& from, DerivedKey& out) {
   // `out` may be `from`'s neighbour but not itself; the material is copied because deriveHkdf writes key before next.
   SecretBytes<32> material;
   material.assign(from.next.span());
+  const std::uint8_t keySize = from.keySize;
   out.wipe();
-  deriveHkdf(format, material.span(), out);
+  deriveHkdf(format, material.span(), keySize, out);
 }
 
 }  // namespace siegel

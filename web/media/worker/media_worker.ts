@@ -6,7 +6,6 @@
  * holds for good. Messages are worked through in the order in which they came.
  */
 
-import type { EngineModule } from '../engine_types';
 import { EngineError } from '../errors';
 import {
   type AttachInfo,
@@ -18,20 +17,15 @@ import {
   readAttachInfo,
   type ToWorker,
 } from '../protocol';
-import { type EngineInfo, MediaError, type StatsSnapshot, type TrackCounters } from '../types';
-import { calibrate } from './calibration';
-import { FrameEngine } from './frame_engine';
+import { MediaError, type StatsSnapshot, type TrackCounters } from '../types';
+import type { FrameEngine } from './frame_engine';
 import type { ScriptTransformer } from './globals';
 import { Participant } from './participant';
 import { Pipe, type PipeEnds, type PipeShared } from './pipe';
+import { type EngineSurroundings, startEngine } from './start';
 
-export interface Surroundings {
+export interface Surroundings extends EngineSurroundings {
   post(message: FromWorker): void;
-  loadEngine(): Promise<EngineModule>;
-  /** Takes a web lock and keeps it; resolves when it is held, never where there are no locks. */
-  holdLock(name: string): Promise<void>;
-  subtle: SubtleCrypto | undefined;
-  now(): number;
 }
 
 export class MediaWorker {
@@ -103,26 +97,20 @@ export class MediaWorker {
 
   async #start(init: InitData): Promise<void> {
     const around = this.#around;
-    const began = around.now();
     void around.holdLock(init.lock).then(() => around.post({ kind: 'locked', data: null }));
     try {
-      const module = await around.loadEngine();
-      const engine = new FrameEngine(module, around.subtle);
-      // SFrame has no split path.
-      const asked = init.format === 'sframe' ? undefined : init.webCryptoFrom;
-      const webCryptoFrom = asked ?? (await calibrate(engine, around.subtle, init.format, () => around.now()));
+      const { engine, info } = await startEngine(around, init.format, init.webCryptoFrom);
       if (this.#ended) return;
       const shared: PipeShared = {
         engine,
-        webCryptoFrom,
+        webCryptoFrom: info.webCryptoFrom,
         now: () => around.now(),
         trapped: () => this.fail(new MediaError('worker-died', 'The engine trapped.')),
       };
       this.#running = { engine, shared };
       for (const task of this.#held.splice(0)) task();
       this.#timer = setInterval(() => this.#report(), init.statsIntervalMs);
-      const variant = module.variant() as EngineInfo['variant'];
-      around.post({ kind: 'ready', data: { variant, webCryptoFrom, setupMs: around.now() - began } });
+      around.post({ kind: 'ready', data: info });
     } catch (error) {
       this.fail(error instanceof MediaError ? error : new MediaError('wasm-load', 'The engine did not start.'));
     }
