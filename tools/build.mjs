@@ -107,7 +107,10 @@ async function main() {
   }
   await build({
     ...shared,
-    entryPoints: { 'siegel-worker': join(root, 'web/media/worker/siegel_worker.ts') },
+    entryPoints: {
+      'siegel-worker': join(root, 'web/media/worker/siegel_worker.ts'),
+      'siegel-livekit-worker': join(root, 'web/livekit/worker/siegel_livekit_worker.ts'),
+    },
     outdir: assets,
     external: ['./siegel-simd.mjs', './siegel-relaxed.mjs'],
   });

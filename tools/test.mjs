@@ -219,10 +219,12 @@ const suites = {
     const gzip = (name) => gzipSync(readFileSync(join(root, 'dist/assets', name)), { level: 9 }).length;
     const limit = 45_000;
     for (const variant of ['siegel-simd', 'siegel-relaxed']) {
-      const parts = ['siegel-worker.js', `${variant}.mjs`, `${variant}.wasm`].map((name) => [name, gzip(name)]);
-      const sum = parts.reduce((total, [, bytes]) => total + bytes, 0);
-      const text = parts.map(([name, bytes]) => `${name} ${bytes}`).join(' + ');
-      tally.check(`E2EE worker with ${variant}: ${sum} B gzipped of ${limit} (${text})`, sum <= limit);
+      for (const worker of ['siegel-worker.js', 'siegel-livekit-worker.js']) {
+        const parts = [worker, `${variant}.mjs`, `${variant}.wasm`].map((name) => [name, gzip(name)]);
+        const sum = parts.reduce((total, [, bytes]) => total + bytes, 0);
+        const text = parts.map(([name, bytes]) => `${name} ${bytes}`).join(' + ');
+        tally.check(`${worker} with ${variant}: ${sum} B gzipped of ${limit} (${text})`, sum <= limit);
+      }
     }
   },
 

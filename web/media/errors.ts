@@ -28,6 +28,8 @@ export type ErrorName = (typeof kErrorNames)[number];
 /** kEmptyFrame: counted apart, it is no fault. */
 export const kEmptyFrame = kErrorNames.indexOf('kEmptyFrame');
 
+export const kInjectedFrame = kErrorNames.indexOf('kInjectedFrame');
+
 const kReasons: Partial<Record<ErrorName, RejectReason>> = {
   kMissingKey: 'missingKey',
   kAuthentication: 'authentication',

@@ -33,6 +33,11 @@ export interface TrackCounters {
   rejected: Partial<Record<RejectReason, number>>;
   /** Zero-length frames, dropped without fault. */
   empty: number;
+  /**
+   * Let through although nobody sealed them, because a policy says so (LiveKit only, off by default): a server's silence, or
+   * clear frames. Such a track is not end-to-end encrypted, whatever `passed` says.
+   */
+  unprotected?: number;
   bytesIn: number;
   bytesOut: number;
   /** Sum of engine time in µs (copies included; with WebCrypto until its answer), and how many frames went through it. */

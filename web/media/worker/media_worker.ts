@@ -127,8 +127,7 @@ export class MediaWorker {
       const shared = this.#running?.shared;
       if (!shared) return;
       const participant = this.#participant(info.participant);
-      const pipe = new Pipe(info, participant, shared, ends);
-      participant.pipes.add(pipe);
+      const pipe = new Pipe({ info, participant }, shared, ends);
       void pipe.run();
     });
   }

@@ -20,6 +20,11 @@ export class Participant {
   /** '' stands for all tracks. */
   readonly #payloadTypes = new Map<string, Map<number, CodecName>>();
   removed = false;
+  /** LiveKit: sending was not switched on, so nothing may be sealed. */
+  #blocked = false;
+  /** LiveKit, by explicit policy only: frames pass as they are. */
+  acceptClear = false;
+  #injected: { trailer: Uint8Array; accept: boolean } | undefined;
   sealer: Sealer | undefined;
   opener: Opener | undefined;
   /** Handles of the two, 0 when there is none: the frame path reads nothing through Embind. */
@@ -67,16 +72,51 @@ export class Participant {
     return this.#counters.values();
   }
 
+  /** Without it nothing is sealed, key or not: such frames count as missingKey. */
+  set blocked(blocked: boolean) {
+    this.#blocked = blocked;
+    this.sealerHandle = blocked ? 0 : (this.sealer?.handle ?? 0);
+  }
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  get acceptsInjected(): boolean {
+    return this.#injected?.accept ?? false;
+  }
+
+  /** LiveKit: the mark of frames that the server made up, and whether known silence of that kind is let through. */
+  setInjectedFrames(trailer: Uint8Array, accept: boolean): void {
+    this.#injected = { trailer, accept };
+    this.opener?.setInjectedFrames(trailer, accept);
+  }
+
+  /** A key that was derived elsewhere, `current` or not. Returns an Error number. Wipes `material`. */
+  install(
+    usage: Direction,
+    keyIndex: number,
+    material: Uint8Array,
+    derivation: keyof typeof Derivation,
+    current: boolean,
+  ): number {
+    (usage === 'send' ? this.sealKeys : this.openKeys).clear();
+    try {
+      if (usage === 'send') return this.#needSealer().setKey(keyIndex, material, Derivation[derivation], current);
+      return this.#needOpener().setKey(keyIndex, material, Derivation[derivation]);
+    } finally {
+      material.fill(0);
+    }
+  }
+
   /** Returns an Error number. Wipes `material`. */
   setKey({ usage, keyIndex, material, derivation, suite }: SetKeyData): number {
     const { format } = this.#options;
+    if (format !== 'sframe') return this.install(usage, keyIndex, material, derivation, true);
     const target = usage === 'send' ? this.#needSealer() : this.#needOpener();
     // Imported keys that are still needed are imported again; the others must not stay.
     (usage === 'send' ? this.sealKeys : this.openKeys).clear();
     try {
-      if (format === 'sframe') return target.setSFrameKey(suite, BigInt(keyIndex), material);
-      if (usage === 'send') return this.#needSealer().setKey(keyIndex, material, Derivation[derivation], true);
-      return this.#needOpener().setKey(keyIndex, material, Derivation[derivation]);
+      return target.setSFrameKey(suite, BigInt(keyIndex), material);
     } finally {
       material.fill(0);
     }
@@ -115,7 +155,7 @@ export class Participant {
     const { format, keyringSize } = this.#options;
     if (this.sealer === undefined) {
       this.sealer = new this.#engine.module.Sealer(Format[format], keyringSize);
-      this.sealerHandle = this.sealer.handle;
+      this.sealerHandle = this.#blocked ? 0 : this.sealer.handle;
     }
     return this.sealer;
   }
@@ -125,6 +165,7 @@ export class Participant {
     if (this.opener === undefined) {
       this.opener = new this.#engine.module.Opener(Format[format], keyringSize, ratchetWindow);
       this.openerHandle = this.opener.handle;
+      if (this.#injected) this.opener.setInjectedFrames(this.#injected.trailer, this.#injected.accept);
     }
     return this.opener;
   }

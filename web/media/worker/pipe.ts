@@ -5,7 +5,7 @@
  * (Sequencer) and with a bound on how many are in flight. Everything is counted.
  */
 import { Codec, type CodecName, FrameType, ResultField } from '../engine_types';
-import { kEmptyFrame, rejectReason } from '../errors';
+import { kEmptyFrame, kInjectedFrame, rejectReason } from '../errors';
 import type { AttachInfo } from '../protocol';
 import type { RejectReason, TrackCounters } from '../types';
 import { countRejected } from './counters';
@@ -27,6 +27,27 @@ export interface PipeShared {
   now(): number;
   /** The module trapped: its state means nothing any more. */
   trapped(): void;
+  /** Told at once what the counters would tell later (LiveKit). */
+  readonly watch?: PipeWatch;
+}
+
+export interface PipeWatch {
+  /** `frame` is as it came. */
+  rejected(pipe: Pipe, reason: RejectReason, frame: ArrayBuffer): void;
+  /** A later generation of a key opened a frame. */
+  ratcheted(pipe: Pipe, keyIndex: number, generation: number): void;
+}
+
+/** Who a pipe works for, and what only that stream knows. */
+export interface PipeTask {
+  info: AttachInfo;
+  participant: Participant;
+  /** Where the browser names no codec and no payload type is known. */
+  codec?: CodecName | undefined;
+  /** The kind is not known beforehand: a frame with a type is video. */
+  kindFromFrames?: boolean;
+  /** Something that lies around the sealed frame: taken off before opening, put on after sealing. */
+  wrapping?: ((frame: EncodedFrame, data: ArrayBuffer) => ArrayBuffer) | undefined;
 }
 
 export type PipeEnds = Pick<ScriptTransformer, 'readable' | 'writable' | 'sendKeyFrameRequest' | 'generateKeyFrame'>;
@@ -51,12 +72,14 @@ function quietly(wish: () => unknown): void {
 const kStarving: readonly RejectReason[] = ['missingKey', 'authentication'];
 
 export class Pipe {
-  readonly counters: TrackCounters;
-  readonly #info: AttachInfo;
-  readonly #participant: Participant;
+  counters: TrackCounters;
+  #task: PipeTask;
+  /** undefined: nobody's at the moment, frames are dropped uncounted. */
+  #participant: Participant | undefined;
   readonly #shared: PipeShared;
   readonly #ends: PipeEnds;
   readonly #sealing: boolean;
+  #ended = false;
   readonly #sequencer: Sequencer<EncodedFrame>;
   #writer: WritableStreamDefaultWriter<EncodedFrame> | undefined;
   #written: Promise<void> | undefined;
@@ -65,17 +88,45 @@ export class Pipe {
   #starved = false;
   #keyFrameAskedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(info: AttachInfo, participant: Participant, shared: PipeShared, ends: PipeEnds) {
-    this.#info = info;
-    this.#participant = participant;
+  constructor(task: PipeTask, shared: PipeShared, ends: PipeEnds) {
+    this.#task = task;
+    this.#participant = task.participant;
     this.#shared = shared;
     this.#ends = ends;
-    this.#sealing = info.direction === 'send';
-    this.counters = participant.counters(info);
+    this.#sealing = task.info.direction === 'send';
+    this.counters = task.participant.counters(task.info);
+    task.participant.pipes.add(this);
     this.#sequencer = new Sequencer((frame) => {
       // A stream that ended shows in the read loop.
       this.#writer?.write(frame).catch(() => {});
     });
+  }
+
+  get info(): AttachInfo {
+    return this.#task.info;
+  }
+  get wrapping(): PipeTask['wrapping'] {
+    return this.#task.wrapping;
+  }
+  get participant(): Participant | undefined {
+    return this.#participant;
+  }
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /**
+   * The stream belongs to another track or member from now on (transceivers are used again), or to nobody. What is still
+   * with WebCrypto is dropped. REQUIRES: the same direction.
+   */
+  assign(task: PipeTask | undefined): void {
+    this.#participant?.pipes.delete(this);
+    this.#participant = task?.participant;
+    if (!task) return;
+    this.#task = task;
+    this.counters = task.participant.counters(task.info);
+    this.#starved = false;
+    if (!this.#ended) task.participant.pipes.add(this);
   }
 
   /** Runs until the stream ends (transceiver stopped, connection closed). Never rejects. */
@@ -100,7 +151,8 @@ export class Pipe {
     } catch {
       // The browser ended the stream; nothing more can be written to it.
     } finally {
-      this.#participant.pipes.delete(this);
+      this.#ended = true;
+      this.#participant?.pipes.delete(this);
     }
   }
 
@@ -111,12 +163,12 @@ export class Pipe {
 
   /** Our own key changed: whoever gets it late needs a key frame under it. */
   onSendKey(): void {
-    if (this.#info.kind !== 'video' || this.counters.passed === 0) return;
+    if (this.info.kind !== 'video' || this.counters.passed === 0) return;
     quietly(() => this.#ends.generateKeyFrame?.());
   }
 
   #askForKeyFrame(): void {
-    if (this.#info.kind !== 'video' || this.#sealing || !this.#ends.sendKeyFrameRequest) return;
+    if (this.info.kind !== 'video' || this.#sealing || !this.#ends.sendKeyFrameRequest) return;
     const now = this.#shared.now();
     if (now - this.#keyFrameAskedAt < kKeyFrameEveryMs) return;
     this.#keyFrameAskedAt = now;
@@ -128,21 +180,27 @@ export class Pipe {
     const participant = this.#participant;
     const shared = this.#shared;
     // Somebody else may be counted under these names by now.
-    if (participant.removed) return;
+    if (participant === undefined || participant.removed) return;
     counters.frames++;
     const start = shared.now();
     try {
-      this.#handle(frame, start);
+      this.#handle(frame, participant, start);
     } catch (error) {
       this.#broken(error, start);
     }
     counters.micros += (shared.now() - start) * 1000;
   }
 
-  #handle(frame: EncodedFrame, now: number): void {
+  #handle(frame: EncodedFrame, participant: Participant, now: number): void {
     const counters = this.counters;
-    const participant = this.#participant;
-    const { data } = frame;
+    const { info, kindFromFrames, wrapping } = this.#task;
+    if (kindFromFrames) {
+      info.kind = frame.type === undefined ? 'audio' : 'video';
+      counters.kind = info.kind;
+      this.#task.kindFromFrames = false;
+    }
+    let { data } = frame;
+    if (wrapping !== undefined && !this.#sealing) data = wrapping(frame, data);
     const size = data.byteLength;
     counters.bytesIn += size;
     if (size === 0) {
@@ -157,41 +215,59 @@ export class Pipe {
     if (this.#sealing) {
       const handle = participant.sealerHandle;
       if (handle === 0) {
-        this.#reject('missingKey', now);
+        this.#reject('missingKey', now, data);
         return;
       }
       const ssrc = metadata.synchronizationSource ?? 0;
       const timestamp = frame.timestamp ?? metadata.rtpTimestamp ?? 0;
       if (size >= this.#shared.webCryptoFrom.seal && participant.sealing < kMaxTickets) {
-        if (this.#sealSplit(frame, data, handle, codec, type, ssrc, timestamp, now)) return;
+        if (this.#sealSplit(frame, participant, data, handle, codec, type, ssrc, timestamp, now)) return;
       }
-      this.#settle(frame, this.#shared.engine.seal(handle, data, codec, type, ssrc, timestamp), now);
+      this.#settle(frame, data, this.#shared.engine.seal(handle, data, codec, type, ssrc, timestamp), now);
     } else {
+      if (participant.acceptClear) {
+        this.#passUnprotected(frame, data);
+        return;
+      }
       const handle = participant.openerHandle;
       if (handle === 0) {
-        this.#reject('missingKey', now);
+        this.#reject('missingKey', now, data);
         return;
       }
       if (size >= this.#shared.webCryptoFrom.open && participant.opening < kMaxTickets) {
-        if (this.#openSplit(frame, data, handle, codec, type, now)) return;
+        if (this.#openSplit(frame, participant, data, handle, codec, type, now)) return;
       }
-      this.#settle(frame, this.#shared.engine.open(handle, data, codec, type, now), now);
+      this.#settle(frame, data, this.#shared.engine.open(handle, data, codec, type, now), now);
     }
   }
 
   /** A result of the direct path, behind whatever is in flight. */
-  #settle(frame: EncodedFrame, output: ArrayBuffer | number, now: number): void {
+  #settle(frame: EncodedFrame, data: ArrayBuffer, output: ArrayBuffer | number, now: number): void {
     if (typeof output === 'number') {
-      this.#refuse(output, now);
+      this.#refuse(output, now, data);
       return;
     }
     const { engine } = this.#shared;
     // A silent frame that the server made up is not media of this sender.
     if (engine.field(ResultField.injected) !== 0) {
-      this.#reject('injectedFrame', now);
+      if (this.#participant?.acceptsInjected) this.#passUnprotected(frame, output);
+      else this.#reject('injectedFrame', now, data);
       return;
     }
     this.#passed(frame, output, engine.field(ResultField.keyIndex), engine.field(ResultField.generation), now);
+    this.#write(frame);
+  }
+
+  /** Only where the policy says so, and never counted as sealed. */
+  #passUnprotected(frame: EncodedFrame, data: ArrayBuffer): void {
+    frame.data = data;
+    this.counters.unprotected = (this.counters.unprotected ?? 0) + 1;
+    this.counters.bytesOut += data.byteLength;
+    this.#write(frame);
+  }
+
+  /** Behind whatever is in flight. */
+  #write(frame: EncodedFrame): void {
     if (this.#sequencer.idle) this.#written = this.#writer?.write(frame);
     else this.#sequencer.push(frame);
   }
@@ -199,6 +275,7 @@ export class Pipe {
   /** true: the frame is taken care of. */
   #sealSplit(
     frame: EncodedFrame,
+    participant: Participant,
     data: ArrayBuffer,
     handle: number,
     codec: number,
@@ -207,16 +284,15 @@ export class Pipe {
     timestamp: number,
     now: number,
   ): boolean {
-    const participant = this.#participant;
     const { engine } = this.#shared;
     const job = engine.sealSplit(participant, handle, participant.sealKeys, data, codec, type, ssrc, timestamp);
     if (job === undefined) return false;
     if (typeof job === 'number') {
-      this.#refuse(job, now);
+      this.#refuse(job, now, data);
       return true;
     }
     participant.sealing++;
-    this.#await(frame, job, () => {
+    this.#await(frame, participant, data, job, () => {
       participant.sealing--;
     });
     return true;
@@ -224,23 +300,27 @@ export class Pipe {
 
   #openSplit(
     frame: EncodedFrame,
+    participant: Participant,
     data: ArrayBuffer,
     handle: number,
     codec: number,
     type: number,
     now: number,
   ): boolean {
-    const participant = this.#participant;
     const { engine } = this.#shared;
     const job = engine.openSplit(participant, handle, participant.openKeys, data, codec, type);
     if (job === undefined) return false;
     if (typeof job === 'number') {
-      this.#refuse(job, now);
+      // The server's frames are small: the direct path looks at them.
+      if (-job === kInjectedFrame && participant.acceptsInjected) return false;
+      this.#refuse(job, now, data);
       return true;
     }
     participant.opening++;
     this.#await(
       frame,
+      participant,
+      data,
       job.then((result) => {
         if (result !== null) return result;
         // The tag did not verify. A later generation of the key may open it; only the engine may try.
@@ -249,7 +329,7 @@ export class Pipe {
         const output = engine.open(opener, data, codec, type, this.#shared.now());
         const injected = typeof output !== 'number' && engine.field(ResultField.injected) !== 0;
         return {
-          output: injected ? -14 : output,
+          output: injected ? -kInjectedFrame : output,
           keyIndex: engine.field(ResultField.keyIndex),
           generation: engine.field(ResultField.generation),
         };
@@ -261,12 +341,18 @@ export class Pipe {
     return true;
   }
 
-  #await(frame: EncodedFrame, job: Promise<SplitResult>, ended: () => void): void {
+  #await(
+    frame: EncodedFrame,
+    participant: Participant,
+    data: ArrayBuffer,
+    job: Promise<SplitResult>,
+    ended: () => void,
+  ): void {
     const place = this.#sequencer.reserve();
     const began = this.#shared.now();
     job
       .then(({ output, keyIndex, generation }) => {
-        if (this.#participant.removed) return null;
+        if (participant.removed || this.#participant !== participant) return null;
         const now = this.#shared.now();
         this.counters.micros += (now - began) * 1000;
         this.counters.viaWebCrypto++;
@@ -274,7 +360,7 @@ export class Pipe {
           this.#passed(frame, output, keyIndex, generation, now);
           return frame;
         }
-        this.#refuse(output, now);
+        this.#refuse(output, now, data);
         return null;
       })
       .catch((error: unknown) => {
@@ -290,12 +376,14 @@ export class Pipe {
   /** A trap of the module, or a frame that the browser took back. */
   #broken(error: unknown, now: number): void {
     if (typeof WebAssembly !== 'undefined' && error instanceof WebAssembly.RuntimeError) this.#shared.trapped();
-    if (!this.#participant.removed) countRejected(this.counters, 'internal', now);
+    if (this.#participant?.removed === false) countRejected(this.counters, 'internal', now);
   }
 
   #passed(frame: EncodedFrame, output: ArrayBuffer, keyIndex: number, generation: number, now: number): void {
     const { counters } = this;
-    frame.data = output;
+    const { wrapping } = this.#task;
+    frame.data = wrapping !== undefined && this.#sealing ? wrapping(frame, output) : output;
+    if (generation !== counters.generation && generation > 0) this.#shared.watch?.ratcheted(this, keyIndex, generation);
     counters.passed++;
     counters.bytesOut += output.byteLength;
     counters.lastPassedAt = now;
@@ -307,18 +395,19 @@ export class Pipe {
     }
   }
 
-  #refuse(code: number, now: number): void {
+  #refuse(code: number, now: number, data: ArrayBuffer): void {
     if (-code === kEmptyFrame) this.counters.empty++;
-    else this.#reject(rejectReason(-code), now);
+    else this.#reject(rejectReason(-code), now, data);
   }
 
-  #reject(reason: RejectReason, now: number): void {
+  #reject(reason: RejectReason, now: number, data: ArrayBuffer): void {
     countRejected(this.counters, reason, now);
-    if (!this.#sealing && this.#info.kind === 'video' && kStarving.includes(reason)) this.#starved = true;
+    if (!this.#sealing && this.info.kind === 'video' && kStarving.includes(reason)) this.#starved = true;
+    this.#shared.watch?.rejected(this, reason, data);
   }
 
   #type(frame: EncodedFrame): number {
-    if (this.#info.kind === 'audio') return FrameType.audio;
+    if (this.info.kind === 'audio') return FrameType.audio;
     if (frame.type === 'key') return FrameType.key;
     return frame.type === 'delta' ? FrameType.delta : FrameType.other;
   }
@@ -332,7 +421,8 @@ export class Pipe {
       }
       return this.#mimeCodec;
     }
-    const known = payloadType === undefined ? undefined : this.#participant.codec(this.#info.track, payloadType);
-    return known ?? (this.#info.kind === 'audio' ? 'opus' : 'unknown');
+    const { info, codec } = this.#task;
+    const known = payloadType === undefined ? undefined : this.#participant?.codec(info.track, payloadType);
+    return known ?? (info.kind === 'audio' ? 'opus' : (codec ?? 'unknown'));
   }
 }
