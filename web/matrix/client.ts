@@ -1,0 +1,317 @@
+/**
+ * From a homeserver to a running client: signing in, the SDK's cryptography, the first answer of the server; and out again.
+ * A session lives in memory, and is kept in this browser only where the person asked for it.
+ *
+ * Threads: main; the SDK's WebAssembly (7.8 MB, from our own assets) runs here as well. Errors: MatrixError.
+ */
+import { initAsync } from '@matrix-org/matrix-sdk-crypto-wasm';
+import {
+  ClientEvent,
+  createClient,
+  type LoginRequest,
+  type MatrixClient,
+  MemoryStore,
+  MatrixError as SdkError,
+  SyncState,
+} from 'matrix-js-sdk/lib/matrix';
+import { OAuth2 } from 'matrix-js-sdk/lib/oauth';
+import { checkBaseUrl } from './discovery';
+import { MatrixError, problemOf } from './errors';
+import { isUserId } from './links';
+import { silentLogger } from './quiet';
+import { type KeptSession, kCryptoPrefix, redirectNote, sessionStore } from './store';
+import type { Homeserver, MatrixTarget } from './types';
+
+/** Name of the SDK's WebAssembly file in the folder of assets; tools/build.mjs puts it there. */
+export const kCryptoWasm = 'matrix-sdk-crypto.wasm';
+const kRequestTimeoutMs = 30_000;
+const kFirstSyncMs = 60_000;
+
+export interface Session extends KeptSession {
+  remember: boolean;
+  /** This page made the device: nobody else needs it after signing out. */
+  ownDevice: boolean;
+}
+
+const temporary = (baseUrl: string, accessToken?: string): MatrixClient =>
+  createClient({
+    baseUrl,
+    logger: silentLogger,
+    localTimeoutMs: kRequestTimeoutMs,
+    store: new MemoryStore(),
+    ...(accessToken ? { accessToken } : {}),
+  });
+
+// Signing in ----------------------------------------------------------------------------------------------------------
+
+async function login(server: Homeserver, request: LoginRequest, remember: boolean, name: string): Promise<Session> {
+  const answer = await temporary(server.baseUrl).loginRequest({ initial_device_display_name: name, ...request });
+  if (!isUserId(answer.user_id) || !answer.device_id || !answer.access_token) throw new MatrixError('not-a-homeserver');
+  return {
+    baseUrl: server.baseUrl,
+    serverName: server.name,
+    userId: answer.user_id,
+    deviceId: answer.device_id,
+    accessToken: answer.access_token,
+    remember,
+    ownDevice: true,
+  };
+}
+
+export async function signInWithPassword(
+  server: Homeserver,
+  user: string,
+  password: string,
+  remember: boolean,
+  deviceName: string,
+): Promise<Session> {
+  const request: LoginRequest = {
+    type: 'm.login.password',
+    identifier: { type: 'm.id.user', user: user.trim() },
+    password,
+  };
+  try {
+    return await login(server, request, remember, deviceName);
+  } catch (error) {
+    if (error instanceof SdkError && error.errcode === 'M_FORBIDDEN') throw new MatrixError('wrong-password');
+    throw new MatrixError(problemOf(error));
+  }
+}
+
+/**
+ * With a token that belongs to a device which has no keys yet: taking over the keys of a device in use is not possible, and
+ * publishing others for it would break it.
+ */
+export async function signInWithToken(server: Homeserver, token: string, remember: boolean): Promise<Session> {
+  const accessToken = token.trim();
+  if (accessToken === '' || /\s/.test(accessToken)) throw new MatrixError('wrong-token');
+  const client = temporary(server.baseUrl, accessToken);
+  try {
+    const { user_id: userId, device_id: deviceId, is_guest: guest } = await client.whoami();
+    // Guests have no keys that anybody could trust, and most rooms do not let them in.
+    if (guest) throw new MatrixError('sign-in-unsupported');
+    if (!deviceId || !isUserId(userId)) throw new MatrixError('wrong-token');
+    const known = await client.downloadKeysForUsers([userId]);
+    if (known.device_keys?.[userId]?.[deviceId]) throw new MatrixError('crypto-failed');
+    return {
+      baseUrl: server.baseUrl,
+      serverName: server.name,
+      userId,
+      deviceId,
+      accessToken,
+      remember,
+      ownDevice: false,
+    };
+  } catch (error) {
+    const problem = problemOf(error);
+    throw new MatrixError(problem === 'token-expired' ? 'wrong-token' : problem);
+  }
+}
+
+/** Where the page has to go; a note for the way back is left in sessionStorage. */
+export async function startRedirect(
+  kind: 'sso' | 'oidc',
+  server: Homeserver,
+  options: { remember: boolean; target?: MatrixTarget; provider?: string; redirect: string; appName: string },
+): Promise<string> {
+  const note = {
+    kind,
+    baseUrl: server.baseUrl,
+    serverName: server.name,
+    remember: options.remember,
+    redirectUri: options.redirect,
+    ...(options.target ? { target: options.target } : {}),
+  };
+  const client = temporary(server.baseUrl);
+  if (kind === 'sso') {
+    redirectNote.save(note);
+    return client.getSsoLoginUrl(options.redirect, 'sso', options.provider || undefined);
+  }
+  try {
+    const metadata = await client.getAuthMetadata();
+    const page = new URL(options.redirect);
+    const clientId = await OAuth2.registerClient(
+      metadata,
+      {
+        client_name: options.appName,
+        client_uri: `${page.origin}/`,
+        redirect_uris: [options.redirect],
+        application_type: 'web',
+      },
+      silentLogger,
+    );
+    const oauth = new OAuth2(metadata, { clientId }, silentLogger);
+    const state = crypto.randomUUID();
+    const { deviceId, codeVerifier } = oauth.context;
+    redirectNote.save({ ...note, state, clientId, deviceId, codeVerifier });
+    return await oauth.generateAuthorizationCodeGrantUrl(state, options.redirect, 'fragment');
+  } catch (error) {
+    throw new MatrixError(problemOf(error, 'sign-in-unsupported'));
+  }
+}
+
+/** What an identity provider appended to the address of this page, and the address without it. */
+export function redirectAnswer(
+  address: string,
+): { loginToken?: string; code?: string; state?: string; failed: boolean; rest: string } | undefined {
+  const url = new URL(address);
+  const fragment = new URLSearchParams(url.hash.startsWith('#/') ? '' : url.hash.slice(1));
+  const loginToken = url.searchParams.get('loginToken');
+  const code = fragment.get('code');
+  const state = fragment.get('state');
+  const failed = fragment.has('error') || url.searchParams.has('error');
+  if (!loginToken && !(code && state) && !failed) return undefined;
+  for (const name of ['loginToken', 'error', 'error_description']) url.searchParams.delete(name);
+  if (code || fragment.has('error')) url.hash = '';
+  return {
+    ...(loginToken ? { loginToken } : {}),
+    ...(code && state ? { code, state } : {}),
+    failed: !loginToken && !(code && state),
+    rest: url.href,
+  };
+}
+
+/** The second half of startRedirect. Undefined when this page is no way back from anywhere. */
+export async function finishRedirect(
+  answer: ReturnType<typeof redirectAnswer>,
+  deviceName: string,
+): Promise<{ session: Session; target?: MatrixTarget } | undefined> {
+  if (!answer) return undefined;
+  const note = redirectNote.take();
+  // Somebody else's link with a token in it must not sign a person in to another account.
+  if (!note) return undefined;
+  if (answer.failed) throw new MatrixError('sign-in-cancelled');
+  const baseUrl = checkBaseUrl(note.baseUrl);
+  const server = { baseUrl, name: note.serverName, password: false, sso: [], oidc: false };
+  const to = note.target ? { target: note.target } : {};
+  try {
+    if (note.kind === 'sso') {
+      if (!answer.loginToken) throw new MatrixError('sign-in-cancelled');
+      const request = { type: 'm.login.token', token: answer.loginToken };
+      return { session: await login(server, request, note.remember, deviceName), ...to };
+    }
+    const { clientId, deviceId, codeVerifier, state, redirectUri } = note;
+    if (!answer.code || answer.state !== state || !clientId || !deviceId || !codeVerifier || !redirectUri)
+      throw new MatrixError('sign-in-cancelled');
+    const metadata = await temporary(baseUrl).getAuthMetadata();
+    const oauth = new OAuth2(metadata, { clientId, deviceId, codeVerifier }, silentLogger);
+    const tokens = await oauth.completeAuthorizationCodeGrant(answer.code, redirectUri);
+    const { user_id: userId, device_id: granted } = await temporary(baseUrl, tokens.access_token).whoami();
+    if (!isUserId(userId) || !granted) throw new MatrixError('sign-in-cancelled');
+    return {
+      session: {
+        baseUrl,
+        serverName: note.serverName,
+        userId,
+        deviceId: granted,
+        accessToken: tokens.access_token,
+        ...(tokens.refresh_token ? { refreshToken: tokens.refresh_token } : {}),
+        oauthClientId: clientId,
+        remember: note.remember,
+        ownDevice: true,
+      },
+      ...to,
+    };
+  } catch (error) {
+    throw new MatrixError(problemOf(error, 'sign-in-cancelled'));
+  }
+}
+
+// Running -------------------------------------------------------------------------------------------------------------
+
+function keepable(session: Session): KeptSession {
+  const { remember: _remember, ownDevice: _ownDevice, ...kept } = session;
+  return kept;
+}
+
+/**
+ * Starts cryptography and sync. Resolves when the rooms are known.
+ * @param assets folder with the SDK's WebAssembly
+ */
+export async function startClient(session: Session, assets: URL): Promise<MatrixClient> {
+  try {
+    await initAsync(new URL(kCryptoWasm, assets));
+  } catch {
+    throw new MatrixError('crypto-failed');
+  }
+  if (session.remember) await sessionStore.save(keepable(session));
+  const client = createClient({
+    baseUrl: session.baseUrl,
+    userId: session.userId,
+    deviceId: session.deviceId,
+    accessToken: session.accessToken,
+    ...(session.refreshToken ? { refreshToken: session.refreshToken } : {}),
+    ...(session.oauthClientId ? { oauthClientId: session.oauthClientId } : {}),
+    onTokenRefresh: ({ accessToken, refreshToken }) => {
+      session.accessToken = accessToken;
+      if (refreshToken) session.refreshToken = refreshToken;
+      if (session.remember) void sessionStore.save(keepable(session)).catch(() => {});
+    },
+    logger: silentLogger,
+    localTimeoutMs: kRequestTimeoutMs,
+    store: new MemoryStore(),
+    timelineSupport: true,
+    disableVoip: true,
+  });
+  try {
+    await client.initRustCrypto({ useIndexedDB: session.remember, cryptoDatabasePrefix: kCryptoPrefix });
+  } catch {
+    throw new MatrixError('crypto-failed');
+  }
+  try {
+    await firstSync(client);
+  } catch (error) {
+    client.stopClient();
+    throw error;
+  }
+  return client;
+}
+
+async function firstSync(client: MatrixClient): Promise<void> {
+  let listener: ((state: SyncState, before: SyncState | null, data?: { error?: Error }) => void) | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const ready = new Promise<void>((resolve, reject) => {
+    timer = setTimeout(() => reject(new MatrixError('offline')), kFirstSyncMs);
+    listener = (state, _before, data) => {
+      if (state === SyncState.Prepared || state === SyncState.Syncing) resolve();
+      else if (state === SyncState.Error) reject(new MatrixError(problemOf(data?.error, 'offline')));
+    };
+    client.on(ClientEvent.Sync, listener);
+  });
+  ready.catch(() => {});
+  try {
+    await client.startClient({ initialSyncLimit: 20, lazyLoadMembers: true });
+    await ready;
+  } finally {
+    clearTimeout(timer);
+    if (listener) client.off(ClientEvent.Sync, listener);
+  }
+}
+
+/**
+ * Ends the client and removes what was kept. With `logout` the device is removed at the homeserver as well, as far as it can
+ * be reached within five seconds. Never rejects.
+ */
+export async function endClient(client: MatrixClient, logout: boolean): Promise<void> {
+  client.stopClient();
+  if (logout) {
+    const patience = new Promise((resolve) => setTimeout(resolve, 5000));
+    await Promise.race([client.logout(false).catch(() => {}), patience]);
+  }
+  client.http.abort();
+  await sessionStore.clear();
+  await client.clearStores({ cryptoDatabasePrefix: kCryptoPrefix }).catch(() => {});
+}
+
+/** For a page that is being closed: removes a device that was made for this page only. */
+export function dropDevice(session: Session): void {
+  if (session.remember || !session.ownDevice || session.oauthClientId) return;
+  void fetch(`${session.baseUrl}/_matrix/client/v3/logout`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${session.accessToken}`, 'content-type': 'application/json' },
+    body: '{}',
+    keepalive: true,
+    credentials: 'omit',
+    referrerPolicy: 'no-referrer',
+  }).catch(() => {});
+}

@@ -1,0 +1,146 @@
+/**
+ * From what a person types to a homeserver and the ways to sign in there.
+ * Errors: MatrixError 'bad-server', 'insecure-server', 'unknown-server', 'not-a-homeserver', 'rate-limited'.
+ */
+import { AutoDiscovery, createClient, MatrixError as SdkError } from 'matrix-js-sdk/lib/matrix';
+import { MatrixError, problemOf } from './errors';
+import { isServerName } from './links';
+import { silentLogger } from './quiet';
+import type { Homeserver } from './types';
+
+const kTimeoutMs = 10_000;
+const kMaxBytes = 100_000;
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '127.0.0.1' || host === '[::1]';
+
+/** No slash at the end. http only for this computer. */
+export function checkBaseUrl(text: string): string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new MatrixError('bad-server');
+  }
+  if (url.username || url.password || url.search || url.hash) throw new MatrixError('bad-server');
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) throw new MatrixError('insecure-server');
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new MatrixError('bad-server');
+  return url.href.replace(/\/+$/, '');
+}
+
+/** Reads an answer up to a limit: no server may fill the memory. Undefined when it is no JSON object. */
+export async function readJson(response: Response): Promise<Record<string, unknown> | undefined> {
+  const reader = response.body?.getReader();
+  if (!reader) return undefined;
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > kMaxBytes) {
+      await reader.cancel();
+      return undefined;
+    }
+    parts.push(value);
+  }
+  try {
+    const value: unknown = JSON.parse(await new Blob(parts as BlobPart[]).text());
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** fetch without cookies, referrer or cache, and with a limit in time. */
+export function plainFetch(url: string | URL, init: RequestInit = {}, timeoutMs = kTimeoutMs): Promise<Response> {
+  return fetch(url, {
+    credentials: 'omit',
+    referrerPolicy: 'no-referrer',
+    cache: 'no-store',
+    ...init,
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+}
+
+async function isHomeserver(baseUrl: string): Promise<void> {
+  let response: Response;
+  try {
+    response = await plainFetch(`${baseUrl}/_matrix/client/versions`);
+  } catch {
+    throw new MatrixError('unknown-server');
+  }
+  if (response.status === 429) throw new MatrixError('rate-limited');
+  const answer = response.ok ? await readJson(response).catch(() => undefined) : undefined;
+  if (!answer || !Array.isArray(answer.versions)) throw new MatrixError('not-a-homeserver');
+}
+
+/** Where the clients of this server go, by its .well-known file; undefined when it names nothing. */
+async function wellKnown(name: string): Promise<string | undefined> {
+  const config = await AutoDiscovery.findClientConfig(name).catch(() => undefined);
+  const found = config?.['m.homeserver'];
+  return found?.state === AutoDiscovery.SUCCESS && found.base_url ? found.base_url : undefined;
+}
+
+/** `text`: a server name, a Matrix address (@name:server) or an https address. */
+export async function discover(text: string): Promise<Homeserver> {
+  const typed = text.trim().replace(/^@[^:]*:/, '');
+  if (typed === '' || typed.length > 300) throw new MatrixError('bad-server');
+
+  let baseUrl: string;
+  let name: string;
+  if (/^https?:\/\//i.test(typed)) {
+    baseUrl = checkBaseUrl(typed);
+    name = new URL(baseUrl).host;
+    await isHomeserver(baseUrl).catch(async (error: unknown) => {
+      // People paste the address of the organisation's web site, too.
+      const moved = new URL(baseUrl).protocol === 'https:' ? await wellKnown(name) : undefined;
+      if (!moved) throw error;
+      baseUrl = checkBaseUrl(moved);
+      await isHomeserver(baseUrl);
+    });
+  } else {
+    name = typed.replace(/\/+$/, '').toLowerCase();
+    if (!isServerName(name)) throw new MatrixError('bad-server');
+    if (isLoopback(name.replace(/:\d+$/, ''))) {
+      baseUrl = `http://${name}`;
+    } else {
+      baseUrl = checkBaseUrl((await wellKnown(name)) ?? `https://${name}`);
+    }
+    await isHomeserver(baseUrl);
+  }
+  return { baseUrl, name, ...(await waysToSignIn(baseUrl)) };
+}
+
+/** Ways of signing in that this server offers and we know. */
+export async function waysToSignIn(baseUrl: string): Promise<Pick<Homeserver, 'password' | 'sso' | 'oidc'>> {
+  const client = createClient({ baseUrl, logger: silentLogger, localTimeoutMs: kTimeoutMs });
+  const oidc = client.getAuthMetadata().then(
+    () => true,
+    () => false,
+  );
+  try {
+    const { flows } = await client.loginFlows();
+    if (!Array.isArray(flows)) throw new MatrixError('not-a-homeserver');
+    const sso = flows
+      .filter(({ type }) => type === 'm.login.sso')
+      .flatMap((flow) => {
+        const { identity_providers: providers } = flow as {
+          identity_providers?: Array<{ id?: unknown; name?: unknown }>;
+        };
+        const named = (Array.isArray(providers) ? providers : [])
+          .filter(({ id, name }) => typeof id === 'string' && typeof name === 'string')
+          .map(({ id, name }) => ({ id: id as string, name: (name as string).slice(0, 100) }));
+        return named.length > 0 ? named : [{ id: '', name: '' }];
+      });
+    return { password: flows.some(({ type }) => type === 'm.login.password'), sso, oidc: await oidc };
+  } catch (error) {
+    // Servers with an identity provider of the newer kind alone need not answer the older question.
+    if (error instanceof SdkError && (error.httpStatus === 404 || error.errcode === 'M_UNRECOGNIZED')) {
+      return { password: false, sso: [], oidc: await oidc };
+    }
+    const problem = problemOf(error, 'not-a-homeserver');
+    throw new MatrixError(problem === 'offline' ? 'unknown-server' : problem);
+  }
+}

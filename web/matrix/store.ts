@@ -1,0 +1,146 @@
+/**
+ * What is kept in this browser, and only where a person asked for it: the session (address, tokens), in IndexedDB; the SDK
+ * keeps the keys of the device in databases of its own beside it. The way to an identity provider and back needs a note in
+ * sessionStorage, which is read once and removed.
+ *
+ * Errors: MatrixError 'no-storage'.
+ */
+import { MatrixError } from './errors';
+import type { MatrixTarget } from './types';
+
+/** Prefix of the databases that the SDK's cryptography uses. */
+export const kCryptoPrefix = 'siegel-matrix';
+const kDatabase = 'siegel-matrix-session';
+const kTable = 'session';
+
+export interface KeptSession {
+  baseUrl: string;
+  serverName: string;
+  userId: string;
+  deviceId: string;
+  accessToken: string;
+  refreshToken?: string;
+  /** Id of this page at the homeserver's identity provider; then the session is an OAuth one. */
+  oauthClientId?: string;
+}
+
+function database(): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    let request: IDBOpenDBRequest;
+    try {
+      request = indexedDB.open(kDatabase, 1);
+    } catch {
+      reject(new MatrixError('no-storage'));
+      return;
+    }
+    request.onupgradeneeded = () => request.result.createObjectStore(kTable);
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(new MatrixError('no-storage'));
+    request.onblocked = () => reject(new MatrixError('no-storage'));
+  });
+}
+
+async function transact<T>(mode: IDBTransactionMode, act: (table: IDBObjectStore) => IDBRequest<T>): Promise<T> {
+  const db = await database();
+  try {
+    return await new Promise<T>((resolve, reject) => {
+      const transaction = db.transaction(kTable, mode);
+      const request = act(transaction.objectStore(kTable));
+      transaction.oncomplete = () => resolve(request.result);
+      transaction.onerror = () => reject(new MatrixError('no-storage'));
+      transaction.onabort = () => reject(new MatrixError('no-storage'));
+    });
+  } finally {
+    db.close();
+  }
+}
+
+const text = (value: unknown): value is string => typeof value === 'string' && value !== '' && value.length < 10_000;
+
+export const sessionStore = {
+  async save(session: KeptSession): Promise<void> {
+    await transact('readwrite', (table) => table.put(session, 'session'));
+  },
+
+  /** Undefined when nothing is kept, or the browser keeps nothing. Never rejects. */
+  async load(): Promise<KeptSession | undefined> {
+    // Opening would create the database: a person who asked for nothing to be kept must find nothing.
+    if (!(await databaseExists())) return undefined;
+    try {
+      const found = (await transact('readonly', (table) => table.get('session'))) as Partial<KeptSession> | undefined;
+      const complete =
+        found &&
+        text(found.baseUrl) &&
+        text(found.serverName) &&
+        text(found.userId) &&
+        text(found.deviceId) &&
+        text(found.accessToken);
+      return complete ? (found as KeptSession) : undefined;
+    } catch {
+      return undefined;
+    }
+  },
+
+  /** Removes the session and its database. Never rejects. */
+  async clear(): Promise<void> {
+    if (!(await databaseExists())) return;
+    await new Promise<void>((resolve) => {
+      const request = indexedDB.deleteDatabase(kDatabase);
+      request.onsuccess = () => resolve();
+      request.onerror = () => resolve();
+      request.onblocked = () => resolve();
+    });
+  },
+};
+
+async function databaseExists(): Promise<boolean> {
+  if (typeof indexedDB === 'undefined') return false;
+  try {
+    // Firefox before 126 has no list: then opening is the only way to know.
+    if (!indexedDB.databases) return true;
+    return (await indexedDB.databases()).some(({ name }) => name === kDatabase);
+  } catch {
+    return false;
+  }
+}
+
+/** What has to be known again after the identity provider sent the person back. */
+export interface RedirectNote {
+  kind: 'sso' | 'oidc';
+  baseUrl: string;
+  serverName: string;
+  remember: boolean;
+  target?: MatrixTarget;
+  /** OIDC only. */
+  state?: string;
+  clientId?: string;
+  deviceId?: string;
+  codeVerifier?: string;
+  redirectUri?: string;
+}
+
+const kNote = 'siegel-matrix-redirect';
+
+export const redirectNote = {
+  save(note: RedirectNote): void {
+    try {
+      sessionStorage.setItem(kNote, JSON.stringify(note));
+    } catch {
+      throw new MatrixError('no-storage');
+    }
+  },
+
+  /** Reads and removes it. */
+  take(): RedirectNote | undefined {
+    try {
+      const found = sessionStorage.getItem(kNote);
+      sessionStorage.removeItem(kNote);
+      const note = found ? (JSON.parse(found) as Partial<RedirectNote>) : undefined;
+      const known =
+        note && (note.kind === 'sso' || note.kind === 'oidc') && text(note.baseUrl) && text(note.serverName);
+      return known ? (note as RedirectNote) : undefined;
+    } catch {
+      return undefined;
+    }
+  },
+};
