@@ -1,0 +1,129 @@
+/** What a page starts with: signing in, coming back from an identity provider, a kept session, or being a widget. */
+import { ClientAccount } from './account';
+import {
+  finishRedirect,
+  redirectAnswer,
+  type Session,
+  signInWithPassword,
+  signInWithToken,
+  startClient,
+  startRedirect,
+} from './client';
+import { checkBaseUrl, discover } from './discovery';
+import { MatrixError, problemOf } from './errors';
+import './quiet';
+import { kCryptoPrefix, redirectNote, sessionStore } from './store';
+import type { Homeserver, MatrixAccount, MatrixBackend, MatrixBackendOptions, MatrixTarget, SignIn } from './types';
+import { startWidget, type WidgetParameters, widgetParameters } from './widget';
+
+/** The page as it is now, without what must not travel. */
+function thisPage(): string {
+  const url = new URL(location.href);
+  url.hash = '';
+  url.search = '';
+  return url.href;
+}
+
+class Backend implements MatrixBackend {
+  readonly #assets: URL;
+  readonly #options: MatrixBackendOptions;
+  readonly #widget: WidgetParameters | undefined;
+  readonly #widgetProblem: MatrixError | undefined;
+
+  constructor(options: MatrixBackendOptions) {
+    this.#options = options;
+    this.#assets = new URL(options.assets ?? new URL('../assets/', import.meta.url), location.href);
+    try {
+      this.#widget = widgetParameters(location.href);
+    } catch (error) {
+      this.#widgetProblem = new MatrixError(problemOf(error));
+    }
+  }
+
+  get widget(): boolean {
+    return this.#widget !== undefined || this.#widgetProblem !== undefined;
+  }
+
+  discover(server: string): Promise<Homeserver> {
+    return discover(server);
+  }
+
+  async signIn(
+    server: Homeserver,
+    how: SignIn,
+    { remember, target }: { remember: boolean; target?: MatrixTarget },
+  ): Promise<MatrixAccount> {
+    checkBaseUrl(server.baseUrl);
+    switch (how.kind) {
+      case 'password':
+        return this.#start(await signInWithPassword(server, how.user, how.password, remember, this.#deviceName));
+      case 'token':
+        return this.#start(await signInWithToken(server, how.token, remember));
+      case 'sso':
+      case 'oidc': {
+        const address = await startRedirect(how.kind, server, {
+          remember,
+          redirect: String(this.#options.redirect ?? thisPage()),
+          appName: this.#deviceName,
+          ...(target ? { target } : {}),
+          ...(how.kind === 'sso' && how.provider ? { provider: how.provider } : {}),
+        });
+        // Never with another scheme than a page has, whatever the server says.
+        if (!/^https?:$/.test(new URL(address).protocol)) throw new MatrixError('sign-in-unsupported');
+        location.assign(address);
+        return new Promise(() => {});
+      }
+    }
+  }
+
+  async resume(): Promise<{ account: MatrixAccount; target?: MatrixTarget } | undefined> {
+    if (this.#widgetProblem) throw this.#widgetProblem;
+    if (this.#widget) {
+      const account = await startWidget(this.#widget, this.#assets);
+      return { account, target: { room: this.#widget.roomId } };
+    }
+    const answer = redirectAnswer(location.href);
+    // Out of the address at once: it holds a token or a code.
+    if (answer) history.replaceState(history.state, '', answer.rest);
+    const back = await finishRedirect(answer, this.#deviceName);
+    if (back) {
+      const account = await this.#start(back.session);
+      return { account, ...(back.target ? { target: back.target } : {}) };
+    }
+    redirectNote.take();
+    const kept = await sessionStore.load();
+    if (!kept) return undefined;
+    return { account: await this.#start({ ...kept, remember: true, ownDevice: true }) };
+  }
+
+  get #deviceName(): string {
+    return this.#options.deviceName ?? 'Siegel';
+  }
+
+  async #start(session: Session): Promise<MatrixAccount> {
+    try {
+      const client = await startClient(session, this.#assets);
+      return new ClientAccount(client, session, this.#assets, String(this.#options.linkBase ?? thisPage()));
+    } catch (error) {
+      const problem = problemOf(error);
+      // A session that the server ended is of no use to anybody.
+      if (problem === 'token-expired') await forget();
+      throw new MatrixError(problem);
+    }
+  }
+}
+
+async function forget(): Promise<void> {
+  await sessionStore.clear();
+  for (const name of [`${kCryptoPrefix}::matrix-sdk-crypto`, `${kCryptoPrefix}::matrix-sdk-crypto-meta`]) {
+    try {
+      indexedDB.deleteDatabase(name);
+    } catch {
+      // Nothing is kept where nothing can be.
+    }
+  }
+}
+
+export function createMatrixBackend(options: MatrixBackendOptions = {}): MatrixBackend {
+  return new Backend(options);
+}

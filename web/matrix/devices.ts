@@ -1,0 +1,127 @@
+/**
+ * Messages to devices, and what is known about them. Everything in here is about the question who really holds a key.
+ */
+
+import {
+  ClientEvent,
+  type MatrixClient,
+  type MatrixEvent,
+  type ReceivedToDeviceMessage,
+} from 'matrix-js-sdk/lib/matrix';
+import type { Trust } from '../call';
+import { type Device, deviceKey, type KeyContent, type KeyTransport, kKeyEvent } from './media_keys';
+
+export interface KeyMessage {
+  userId: string;
+  /** Undefined in a widget: the host opened the message and does not say by whose device it was sealed. */
+  deviceId: string | undefined;
+  content: unknown;
+}
+
+export interface DeviceMessages extends KeyTransport {
+  /** Key messages that came encrypted, with their proven sender. */
+  listen(onKey: (message: KeyMessage) => void): () => void;
+}
+
+/** Over our own Olm sessions. */
+export class ClientDeviceMessages implements DeviceMessages {
+  constructor(private readonly client: MatrixClient) {}
+
+  async send(content: KeyContent, to: readonly Device[]): Promise<Device[]> {
+    const crypto = this.client.getCrypto();
+    if (!crypto) return [...to];
+    const sealed = new Map<string, Map<string, Record<string, unknown>>>();
+    let type = 'm.room.encrypted';
+    const seal = async (devices: Device[]): Promise<void> => {
+      const batch = await crypto.encryptToDeviceMessages(kKeyEvent, devices, { ...content });
+      type = batch.eventType;
+      for (const { userId, deviceId, payload } of batch.batch) {
+        const devicesOf = sealed.get(userId) ?? new Map();
+        sealed.set(userId, devicesOf.set(deviceId, payload));
+      }
+    };
+    const isMissing = ({ userId, deviceId }: Device) => !sealed.get(userId)?.has(deviceId);
+    // One device without one-time keys must not keep the others from their message.
+    await seal([...to]).catch(() => Promise.allSettled(to.map((device) => seal([device]))));
+    const missing = to.filter(isMissing);
+    if (sealed.size > 0) await this.client.sendToDevice(type, sealed);
+    return missing;
+  }
+
+  listen(onKey: (message: KeyMessage) => void): () => void {
+    const listener = (received: ReceivedToDeviceMessage): void => {
+      if (received.message.type !== kKeyEvent) return;
+      void this.#prove(received).then((message) => message && onKey(message));
+    };
+    this.client.on(ClientEvent.ReceivedToDeviceMessage, listener);
+    return () => void this.client.off(ClientEvent.ReceivedToDeviceMessage, listener);
+  }
+
+  /** The device whose Curve25519 key the Olm session belongs to. Nothing that the message says of itself counts. */
+  async #prove({ message, encryptionInfo }: ReceivedToDeviceMessage): Promise<KeyMessage | undefined> {
+    // Sent in clear, by the homeserver or whoever controls it.
+    if (!encryptionInfo || encryptionInfo.sender !== message.sender) return undefined;
+    const userId = encryptionInfo.sender;
+    try {
+      const devices = await this.client.getCrypto()?.getUserDeviceInfo([userId], true);
+      for (const device of devices?.get(userId)?.values() ?? []) {
+        if (device.getIdentityKey() === encryptionInfo.senderCurve25519KeyBase64)
+          return { userId, deviceId: device.deviceId, content: message.content };
+      }
+    } catch {
+      // Without the list of devices nothing is proven.
+    }
+    return undefined;
+  }
+}
+
+/** Through the client that hosts this widget: it does the Olm part, and has its own rules for whom it believes. */
+export class WidgetDeviceMessages implements DeviceMessages {
+  constructor(private readonly client: MatrixClient) {}
+
+  async send(content: KeyContent, to: readonly Device[]): Promise<Device[]> {
+    await this.client.encryptAndSendToDevice(kKeyEvent, [...to], { ...content });
+    return [];
+  }
+
+  listen(onKey: (message: KeyMessage) => void): () => void {
+    const listener = (event: MatrixEvent): void => {
+      const userId = event.getSender();
+      // The SDK marks what the host says came encrypted.
+      if (event.getType() !== kKeyEvent || !event.isEncrypted() || !userId) return;
+      onKey({ userId, deviceId: undefined, content: event.getContent() });
+    };
+    this.client.on(ClientEvent.ToDeviceEvent, listener);
+    return () => void this.client.off(ClientEvent.ToDeviceEvent, listener);
+  }
+}
+
+/** What is known about a device; undefined where only the host knows (widget). Never rejects. */
+export async function trustOf(client: MatrixClient, { userId, deviceId }: Device): Promise<Trust | undefined> {
+  const crypto = client.getCrypto();
+  if (!crypto) return undefined;
+  try {
+    const user = await crypto.getUserVerificationStatus(userId);
+    if (user.needsUserApproval || (user.wasCrossSigningVerified() && !user.isCrossSigningVerified())) return 'changed';
+    const device = await crypto.getDeviceVerificationStatus(userId, deviceId);
+    if (!device) return 'unverified';
+    if (device.localVerified || device.isVerified()) return 'verified';
+    if (!device.signedByOwner) return 'unverified';
+    return user.isCrossSigningVerified() ? 'verified' : 'known';
+  } catch {
+    return 'unverified';
+  }
+}
+
+/** Devices of these people that are known by now. Never rejects. */
+export async function knownDevices(client: MatrixClient, users: readonly string[]): Promise<Set<string>> {
+  const found = new Set<string>();
+  try {
+    const devices = await client.getCrypto()?.getUserDeviceInfo([...users], true);
+    for (const [userId, list] of devices ?? [])
+      for (const deviceId of list.keys()) found.add(deviceKey({ userId, deviceId }));
+  } catch {
+    // Then every device counts as new.
+  }
+  return found;
+}

@@ -1,0 +1,21 @@
+/** Calls in Matrix rooms, together with Element Call. Everything that talks to the Matrix and LiveKit SDKs is in this folder. */
+
+export { createMatrixBackend } from './backend';
+export { MatrixError } from './errors';
+export { parseTarget, roomLink } from './links';
+export { MatrixRoom, type MatrixRoomParts } from './matrix_room';
+export type {
+  CallMode,
+  Homeserver,
+  MatrixAccount,
+  MatrixAccountEvents,
+  MatrixBackend,
+  MatrixBackendOptions,
+  MatrixCall,
+  MatrixCallOptions,
+  MatrixProblem,
+  MatrixTarget,
+  RoomSummary,
+  SignIn,
+} from './types';
+export { capabilities, widgetParameters } from './widget';

@@ -1,0 +1,946 @@
+/**
+ * A call in a Matrix room, together with people who use Element Call. The room's memberships say who is in the call, to-device
+ * messages carry the keys, media servers (LiveKit) carry sealed media. No DOM; a page listens to `change` and draws.
+ *
+ * Who counts: a member is somebody with a membership in the room; what a media server shows beside that is no member, is not
+ * received and gets no key. What is shown as sealed is what our own engine opened.
+ *
+ * Rooms that are not encrypted: joined only with `allowUnencryptedRoom`. Media stays sealed and its keys still travel between
+ * devices, not through the room; but whoever runs the homeserver can read chat and memberships, and can put a member into the
+ * room whose device then gets keys like any other. Nothing in such a call is vouched for, so its badge is red throughout.
+ *
+ * Threads: main. Errors: `phase`, `problem` and `failure`, never exceptions after join(). Ownership: owns ciphers and
+ * connections; borrows client, room and media (closes the latter in `leave`).
+ */
+
+import { CryptoEvent } from 'matrix-js-sdk/lib/crypto-api';
+import {
+  ClientEvent,
+  KnownMembership,
+  type MatrixClient,
+  type Room,
+  RoomEvent,
+  RoomMemberEvent,
+  RoomStateEvent,
+  SyncState,
+} from 'matrix-js-sdk/lib/matrix';
+import {
+  type CallMembership,
+  type MatrixRTCSession,
+  MatrixRTCSessionEvent,
+  MembershipManagerEvent,
+} from 'matrix-js-sdk/lib/matrixrtc';
+import { computeRtcIdentityRaw } from 'matrix-js-sdk/lib/matrixrtc/membershipData/rtc';
+import {
+  type Badge,
+  type BadgeInput,
+  BadgeMeter,
+  type CallEvents,
+  type CallPhase,
+  type Chat,
+  cleanName,
+  Emitter,
+  type Lane,
+  type Member,
+  type Numbers,
+  sameLook,
+  type Trust,
+  type Warning,
+  type WarningKind,
+  worst,
+} from '../call';
+import { LiveKitCipher, type LiveKitCipherApi, type SecurityWarning } from '../livekit';
+import { type EngineInfo, MediaError, type StatsSnapshot, type TrackCounters } from '../media/types';
+import type { Avatars } from './avatars';
+import { RoomChat } from './chat';
+import { type DeviceMessages, type KeyMessage, knownDevices, trustOf } from './devices';
+import { isPassing, MatrixError, problemOf } from './errors';
+import { roomLink } from './links';
+import { type Device, deviceKey, OwnKeys, PeerKeys, parseKeyMessage } from './media_keys';
+import { CallReactions, kReactions } from './reactions';
+import { SfuConnection } from './sfu';
+import { getTicket, ownTransport, serviceUrl } from './transports';
+import type { MatrixCall, MatrixCallOptions, MatrixProblem } from './types';
+
+export const kMemberEvent = 'org.matrix.msc3401.call.member';
+
+/** As Element Call: how long the homeserver waits before it ends the membership of somebody who is no longer heard. */
+const kLeaveDelayMs = 18_000;
+const kLeaveRestartMs = 4000;
+const kTickMs = 250;
+const kLateMs = 1000;
+const kSilentMs = 3000;
+const kRetryMs = 3000;
+/** A member whose membership went while their media still comes: the homeserver may have been away. */
+const kVanishMs = 10_000;
+const kUnknownIdentityMs = 6000;
+const kNoKeysMs = 10_000;
+const kStrayKeysMs = 10_000;
+const kForgetStrayMs = 120_000;
+/** A red badge for clear frames stays this long after the last. */
+const kClearFramesMs = 10_000;
+const kMaxServers = 8;
+const kMaxMembers = 200;
+
+export interface MatrixRoomParts {
+  client: MatrixClient;
+  room: Room;
+  messages: DeviceMessages;
+  avatars: Avatars;
+  options: MatrixCallOptions;
+  /** Folder with the worker; same origin. */
+  assets: URL;
+  linkBase: string;
+  /** Homeserver that people with the link may use. */
+  serverName?: string;
+  widget?: boolean;
+  /** For tests. */
+  createCipher?: () => LiveKitCipherApi;
+}
+
+/** Somebody else's device in the call. */
+interface Peer extends Device {
+  key: string;
+  membership: CallMembership;
+  identity: string;
+  /** Token service of the media server that it sends to; undefined: none that we may use. */
+  service: string | undefined;
+  meter: BadgeMeter;
+  trust: Trust | undefined;
+  /** Its device was not known when we came. */
+  fresh: boolean;
+  joinedAt: number;
+  /** Since when the membership is gone, while media still comes. */
+  goneAt: number | undefined;
+  /** Which keys the connection of its server has. */
+  given: { connection: SfuConnection | undefined; indexes: Set<number> };
+  clearAt: number;
+  announced: boolean;
+  otherIdentities: string[];
+}
+
+export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
+  readonly ready: Promise<EngineInfo>;
+  readonly chat: Chat;
+  readonly reactions = kReactions;
+  readonly #parts: MatrixRoomParts;
+  readonly #chat: RoomChat;
+  readonly #hands: CallReactions;
+  readonly #me: Device & { memberId: string };
+  readonly #firstCipher: LiveKitCipherApi;
+  #phase: CallPhase = 'idle';
+  #problem: MatrixProblem | undefined;
+  #failure: string | undefined;
+  #engine: 'starting' | 'running' | 'failed' = 'starting';
+  #session: MatrixRTCSession | undefined;
+  #own: SfuConnection | undefined;
+  readonly #servers = new Map<string, SfuConnection>();
+  readonly #peers = new Map<string, Peer>();
+  readonly #peerKeys = new PeerKeys();
+  #ownKeys: OwnKeys | undefined;
+  readonly #names = new Map<string, string>();
+  readonly #ownMeter = new BadgeMeter();
+  #ownPassed = new Map<string, number>();
+  #quietSnapshots = 0;
+  readonly #warnings = new Map<string, Warning>();
+  readonly #unknown = new Map<string, number>();
+  #knownDevices = new Set<string>();
+  #activeSpeaker = '';
+  #away = false;
+  #probablyLeft = false;
+  #snapshotAt = 0;
+  #silentTicks = 0;
+  #rekeyedAt = Number.NEGATIVE_INFINITY;
+  #watch: ReturnType<typeof setInterval> | undefined;
+  #wake: (() => void) | undefined;
+  #rejoin: ReturnType<typeof setTimeout> | undefined;
+  #ending: Promise<void> | undefined;
+  #stop: Array<() => void> = [];
+
+  constructor(parts: MatrixRoomParts) {
+    super();
+    this.#parts = parts;
+    const { client, room } = parts;
+    const userId = client.getSafeUserId();
+    const deviceId = client.getDeviceId() ?? '';
+    const sticky = parts.options.mode === 'matrix_2_0';
+    this.#me = { userId, deviceId, memberId: sticky ? crypto.randomUUID() : `${userId}:${deviceId}` };
+    this.#chat = new RoomChat(client, room, parts.widget ?? false);
+    this.chat = this.#chat;
+    this.#hands = new CallReactions(client, room);
+    this.#firstCipher = this.#newCipher();
+    this.ready = this.#firstCipher.ready;
+  }
+
+  get phase(): CallPhase {
+    return this.#phase;
+  }
+  get problem(): MatrixProblem | undefined {
+    return this.#problem;
+  }
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+  get me(): string {
+    return this.#session ? deviceKey(this.#me) : '';
+  }
+  get name(): string {
+    return this.#nameOf(this.#me.userId);
+  }
+  get handRaised(): boolean {
+    return this.#hands.raised;
+  }
+  get mayListen(): string[] {
+    return (this.#ownKeys?.mayListen ?? []).map((key) => this.#names.get(key) ?? key.slice(0, key.indexOf('|')));
+  }
+  get lastExposure(): number | undefined {
+    return this.#ownKeys?.lastExposure;
+  }
+  /** Key messages that this device sent. */
+  get keyMessages(): number {
+    return this.#ownKeys?.messages ?? 0;
+  }
+  get ownNumbers(): Numbers {
+    return this.#ownMeter.numbers();
+  }
+  get ownTracks(): readonly TrackCounters[] {
+    return this.#ownMeter.tracks;
+  }
+  get warnings(): readonly Warning[] {
+    return [...this.#warnings.values()];
+  }
+  get activeSpeaker(): string {
+    return this.#activeSpeaker;
+  }
+  get encrypted(): boolean {
+    return this.#parts.room.hasEncryptionStateEvent();
+  }
+
+  get link(): string {
+    const { room, linkBase, serverName } = this.#parts;
+    const via = [...new Set(room.getJoinedMembers().map(({ userId }) => userId.slice(userId.indexOf(':') + 1)))];
+    return roomLink(
+      linkBase,
+      room.getCanonicalAlias() ?? room.roomId,
+      serverName,
+      room.getCanonicalAlias() ? [] : via.slice(0, 3),
+    );
+  }
+
+  get members(): Member[] {
+    const peers = [...this.#peers.values()];
+    const names = peers.map((peer) => this.#nameOf(peer.userId));
+    const myName = this.name;
+    return peers.map((peer, i) => {
+      const name = names[i] ?? '';
+      const others = peers.filter((other, j) => other !== peer && sameLook(names[j] ?? '', name));
+      const alike = others.length > 0 || (sameLook(name, myName) && peer.userId !== this.#me.userId);
+      const sameUser = peer.userId === this.#me.userId || others.some(({ userId }) => userId === peer.userId);
+      const received = this.#connectionOf(peer)?.received(peer.identity);
+      const avatar = this.#parts.avatars.get(this.#parts.room.getMember(peer.userId)?.getMxcAvatarUrl());
+      const reaction = this.#hands.reaction(peer.key);
+      return {
+        id: peer.key,
+        name,
+        // Names are free to choose, addresses are not.
+        mark: sameUser ? peer.deviceId.slice(0, 4).toUpperCase() : alike ? peer.userId : '',
+        state: {
+          audio: received?.audio ?? false,
+          video: received?.video ?? false,
+          screen: received?.screen ?? false,
+          screenAudio: received?.screenAudio ?? false,
+          hand: this.#hands.hand(peer.key),
+        },
+        badge: this.#badgeOf(peer),
+        numbers: peer.meter.numbers(),
+        tracks: peer.meter.tracks,
+        streams: received?.streams ?? new Map<Lane, MediaStream>(),
+        connected: received !== undefined && this.#connectionOf(peer)?.state === 'connected',
+        address: peer.userId,
+        ...(avatar ? { avatar } : {}),
+        ...(peer.trust ? { trust: peer.trust } : {}),
+        ...(reaction ? { reaction } : {}),
+      };
+    });
+  }
+
+  get badge(): Badge {
+    if (this.#engineState() !== 'running') return new BadgeMeter().evaluate(this.#badgeInput(undefined));
+    if (!this.encrypted) return { level: 'red', cause: 'room-not-encrypted' };
+    const badges = [...this.#peers.values()].map((peer) => this.#badgeOf(peer));
+    if (this.mayListen.length > 0) badges.push({ level: 'amber', cause: 'rekey' });
+    return worst(badges);
+  }
+
+  raiseHand(up: boolean): void {
+    this.#hands.raise(up);
+    this.#changed();
+  }
+
+  react(emoji: string): void {
+    this.#hands.react(emoji);
+  }
+
+  /** How large a member's picture is shown, CSS pixels; what the media server sends follows. Default: by how many there are. */
+  show(member: string, lane: Lane, width: number, height: number): void {
+    const peer = this.#peers.get(member);
+    if (peer) this.#connectionOf(peer)?.show(peer.identity, lane, width, height);
+  }
+
+  retryNow(): void {
+    this.#wake?.();
+    for (const connection of this.#connections()) connection.retryNow();
+    this.#parts.client.retryImmediately();
+    this.#ownKeys?.retryNow();
+  }
+
+  /** Call from a click. */
+  async join(): Promise<void> {
+    if (this.#phase !== 'idle') return;
+    this.#setPhase('joining');
+    try {
+      await this.ready;
+      if (!this.#active()) return;
+      this.#engine = 'running';
+      this.#snapshotAt = performance.now();
+      this.#watch = setInterval(() => this.#tick(), kTickMs);
+      await this.#prepare();
+      while (this.#active()) {
+        try {
+          await this.#connect();
+          break;
+        } catch (error) {
+          const problem = problemOf(error);
+          if (!this.#active() || !isPassing(problem)) throw error;
+          this.#problem = problem;
+          this.#setPhase('unreachable');
+          await this.#pause(kRetryMs);
+        }
+      }
+    } catch (error) {
+      if (error instanceof MatrixError) this.#refuse(error.problem);
+      else this.#fail(error);
+    }
+  }
+
+  async leave({ keepMedia = false } = {}): Promise<void> {
+    if (!this.#is('failed', 'refused')) this.#setPhase('left');
+    // First what must not wait: devices off.
+    if (!keepMedia) this.#parts.options.media.close();
+    await this.#end();
+    this.clearListeners();
+  }
+
+  // Joining -----------------------------------------------------------------------------------------------------------
+
+  /** What has to be true of the room, and who is in it. */
+  async #prepare(): Promise<void> {
+    const { client, room, options, widget, messages } = this.#parts;
+    if (!this.encrypted) {
+      if (!options.allowUnencryptedRoom) throw new MatrixError('room-not-encrypted');
+      this.#warn('room-not-encrypted', 'room-not-encrypted', '');
+    }
+    if (!widget) {
+      if (options.mode !== 'matrix_2_0' && !room.currentState.maySendStateEvent(kMemberEvent, this.#me.userId))
+        throw new MatrixError('no-permission');
+      // Whether somebody is in the room decides about their membership in the call.
+      await room.loadMembersIfNeeded().catch((error: unknown) => {
+        throw new MatrixError(problemOf(error, 'offline'));
+      });
+      if (this.encrypted) client.getCrypto()?.prepareToEncrypt(room);
+      const users = room.getJoinedMembers().map(({ userId }) => userId);
+      this.#knownDevices = await knownDevices(client, users.slice(0, kMaxMembers));
+    }
+    const session = client.matrixRTC.getRoomSession(room);
+    this.#session = session;
+    await session.initialMembershipCalculated;
+
+    const onMemberships = (): void => this.#onMemberships();
+    const onProbablyLeft = (left: boolean): void => {
+      this.#probablyLeft = left;
+      this.#followPhase();
+    };
+    const onMembershipError = (): void => this.#rejoinLater();
+    session.on(MatrixRTCSessionEvent.MembershipsChanged, onMemberships);
+    session.on(MatrixRTCSessionEvent.MembershipManagerError, onMembershipError);
+    session.on(MembershipManagerEvent.ProbablyLeft, onProbablyLeft);
+    const onSync = (state: SyncState): void => {
+      this.#away = state === SyncState.Reconnecting || state === SyncState.Error;
+      if (!this.#away) this.#ownKeys?.retryNow();
+      this.#followPhase();
+    };
+    const onTrust = (): void => {
+      for (const peer of this.#peers.values()) void this.#judge(peer);
+    };
+    const onName = (): void => this.#changed();
+    const onMyMembership = (_room: Room, membership: string): void => {
+      if (membership !== KnownMembership.Join) this.#refuse('not-invited');
+    };
+    client.on(ClientEvent.Sync, onSync);
+    client.on(CryptoEvent.DevicesUpdated, onTrust);
+    client.on(CryptoEvent.UserTrustStatusChanged, onTrust);
+    client.on(RoomMemberEvent.Name, onName);
+    room.on(RoomEvent.MyMembership, onMyMembership);
+    room.on(RoomStateEvent.Events, onName);
+    this.#stop.push(
+      () => void session.off(MatrixRTCSessionEvent.MembershipsChanged, onMemberships),
+      () => void session.off(MatrixRTCSessionEvent.MembershipManagerError, onMembershipError),
+      () => void session.off(MembershipManagerEvent.ProbablyLeft, onProbablyLeft),
+      () => void client.off(ClientEvent.Sync, onSync),
+      () => void client.off(CryptoEvent.DevicesUpdated, onTrust),
+      () => void client.off(CryptoEvent.UserTrustStatusChanged, onTrust),
+      () => void client.off(RoomMemberEvent.Name, onName),
+      () => void room.off(RoomEvent.MyMembership, onMyMembership),
+      () => void room.off(RoomStateEvent.Events, onName),
+      options.media.on('change', () => this.#changed()),
+      messages.listen((message) => void this.#onKey(message)),
+      this.#chat.on('change', () => this.#changed()),
+      this.#chat.on('message', (message) => this.emit('message', message)),
+      this.#hands.on('change', () => this.#changed()),
+      this.#hands.on('reaction', ({ key, emoji }) =>
+        this.emit('reaction', { id: key, name: this.#names.get(key) ?? '', emoji }),
+      ),
+    );
+    const keys = new OwnKeys({
+      me: this.#me,
+      roomId: room.roomId,
+      transport: messages,
+      install: (index, material) => this.#installOwnKey(index, material),
+      changed: () => this.#changed(),
+    });
+    this.#ownKeys = keys;
+    await keys.start();
+    this.#hands.open();
+    this.#chat.open();
+  }
+
+  /** Our media server, and our membership that names it. */
+  async #connect(): Promise<void> {
+    const { client, room, options } = this.#parts;
+    const mode = options.mode ?? 'compatibility';
+    const service = await ownTransport(client);
+    if (!this.#active()) return;
+    if (this.#own && this.#own.service !== service) throw new MatrixError('internal');
+    this.#own ??= this.#newConnection(service, this.#firstCipher);
+    // Before media: the others send their keys to those whose membership they see.
+    this.#announce(service, mode === 'matrix_2_0', room.roomId);
+    this.#onMemberships();
+    await this.#own.connect();
+    if (!this.#active()) return;
+    this.#problem = undefined;
+    this.#setPhase('joined');
+    this.#followPhase();
+  }
+
+  #announce(service: string, sticky: boolean, roomId: string): void {
+    const session = this.#session;
+    if (!session || session.isJoined()) return;
+    const transport = { type: 'livekit', livekit_service_url: service };
+    session.joinRTCSession(this.#me, [], sticky ? transport : { ...transport, livekit_alias: roomId }, {
+      // Keys are ours: media_keys.ts.
+      manageMediaKeys: false,
+      callIntent: 'video',
+      unstableSendStickyEvents: sticky,
+      delayedLeaveEventDelayMs: kLeaveDelayMs,
+      delayedLeaveEventRestartMs: kLeaveRestartMs,
+      networkErrorRetryMs: 2000,
+      // A homeserver that is away ends no call: media does not go through it.
+      maximumNetworkErrorRetryCount: 1_000_000,
+      maximumRateLimitRetryCount: 1000,
+    });
+  }
+
+  /** The SDK gave up announcing us. */
+  #rejoinLater(): void {
+    clearTimeout(this.#rejoin);
+    this.#rejoin = setTimeout(() => {
+      const { room, options } = this.#parts;
+      if (this.#own && this.#active()) this.#announce(this.#own.service, options.mode === 'matrix_2_0', room.roomId);
+    }, kRetryMs);
+  }
+
+  #newCipher(): LiveKitCipherApi {
+    return this.#parts.createCipher?.() ?? new LiveKitCipher({ assets: this.#parts.assets });
+  }
+
+  #newConnection(service: string, cipher: LiveKitCipherApi): SfuConnection {
+    const { client, room, options } = this.#parts;
+    const publishes = cipher === this.#firstCipher;
+    const mode = publishes ? (options.mode ?? 'compatibility') : undefined;
+    const connection = new SfuConnection({
+      service,
+      cipher,
+      ticket: () => getTicket(client, { service, roomId: room.roomId, me: this.#me, mode }),
+      ...(publishes ? { media: options.media } : {}),
+      ...(options.codec ? { codec: options.codec } : {}),
+    });
+    if (publishes && this.#ownKey) connection.setOwnKey(this.#ownKey.index, this.#ownKey.key);
+    connection.on('change', () => this.#onConnection());
+    connection.on('stats', (snapshot) => this.#onStats(connection, snapshot));
+    connection.on('warning', (warning) => this.#onCipherWarning(connection, warning));
+    connection.on('failed', (error) => this.#fail(error));
+    connection.on('speakers', (identities) => this.#onSpeakers(connection, identities));
+    return connection;
+  }
+
+  #refuse(problem: MatrixProblem): void {
+    if (this.#is('left', 'failed', 'refused')) return;
+    this.#problem = problem;
+    this.#setPhase('refused');
+    void this.#end();
+  }
+
+  /** Fail closed: nothing more is sent or played. */
+  #fail(error: unknown): void {
+    if (this.#is('left', 'failed', 'refused')) return;
+    this.#engine = 'failed';
+    this.#failure = error instanceof MediaError ? error.reason : 'internal';
+    this.#setPhase('failed');
+    void this.#end();
+  }
+
+  /** Everything that join() started. Resolves when the worker has wiped its keys and the homeserver knows, or cannot. */
+  #end(): Promise<void> {
+    this.#ending ??= (async () => {
+      clearInterval(this.#watch);
+      clearTimeout(this.#rejoin);
+      this.#wake?.();
+      this.#hands.close();
+      for (const stop of this.#stop.splice(0)) stop();
+      this.#chat.close();
+      this.#ownKeys?.close();
+      this.#ownKey = undefined;
+      this.#peerKeys.clear();
+      const left = this.#session?.isJoined() ? this.#session.leaveRoomSession(3000).catch(() => false) : undefined;
+      const connections = this.#connections();
+      this.#servers.clear();
+      await Promise.all([
+        left,
+        ...connections.map((connection) => connection.close()),
+        this.#firstCipher.close().catch(() => {}),
+      ]);
+      this.#peers.clear();
+      this.#warnings.clear();
+    })();
+    return this.#ending;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #setPhase(phase: CallPhase): void {
+    this.#phase = phase;
+    this.#changed();
+  }
+
+  #is(...phases: CallPhase[]): boolean {
+    return phases.includes(this.#phase);
+  }
+
+  #active(): boolean {
+    return !this.#is('idle', 'left', 'failed', 'refused');
+  }
+
+  #followPhase(): void {
+    if (!this.#is('joined', 'away', 'reconnecting')) return;
+    const lost = this.#own?.state !== 'connected';
+    const phase = lost ? 'reconnecting' : this.#away || this.#probablyLeft ? 'away' : 'joined';
+    if (phase !== this.#phase) this.#setPhase(phase);
+  }
+
+  #changed(): void {
+    this.emit('change', undefined);
+  }
+
+  // Members -----------------------------------------------------------------------------------------------------------
+
+  #onMemberships(): void {
+    const session = this.#session;
+    if (!session || !this.#active()) return;
+    const oldest = session.getOldestMembership();
+    const here = new Map<string, CallMembership>();
+    const identities = new Set<string>([`${this.#me.userId}:${this.#me.deviceId}`]);
+    let mine: CallMembership | undefined;
+    for (const membership of session.memberships) {
+      const { userId, deviceId, rtcBackendIdentity: identity } = membership;
+      if (userId === this.#me.userId && deviceId === this.#me.deviceId) {
+        mine = membership;
+        continue;
+      }
+      // Two names that give the same identity at the media server: whoever came first has it, or keys would mix.
+      if (identities.has(identity) || here.size >= kMaxMembers) {
+        this.#warn(`identity ${identity}`, 'unknown-identity', this.#nameOf(userId));
+        continue;
+      }
+      identities.add(identity);
+      here.set(deviceKey({ userId, deviceId }), membership);
+    }
+    for (const [key, membership] of here) {
+      const { userId, deviceId, rtcBackendIdentity: identity } = membership;
+      const service = serviceUrl(membership.getTransport(oldest ?? membership));
+      const known = this.#peers.get(key);
+      if (known) {
+        if (known.identity !== identity) known.given = { connection: undefined, indexes: new Set() };
+        Object.assign(known, { membership, identity, service, goneAt: undefined });
+        continue;
+      }
+      const peer: Peer = {
+        key,
+        userId,
+        deviceId,
+        membership,
+        identity,
+        service,
+        meter: new BadgeMeter(),
+        trust: undefined,
+        fresh: false,
+        joinedAt: performance.now(),
+        goneAt: undefined,
+        given: { connection: undefined, indexes: new Set() },
+        clearAt: Number.NEGATIVE_INFINITY,
+        announced: false,
+        otherIdentities: [],
+      };
+      this.#peers.set(key, peer);
+      this.#names.set(key, this.#nameOf(userId));
+      this.#clear(`stray ${key}`);
+      void this.#judge(peer);
+      void this.#learnIdentities(peer);
+      this.#rekeyedAt = performance.now();
+    }
+    for (const peer of [...this.#peers.values()]) if (!here.has(peer.key)) this.#vanish(peer);
+    // Keys follow the memberships at once, also while somebody's media is waited for.
+    this.#ownKeys?.update(
+      [...here.values()].map((membership) => ({
+        userId: membership.userId,
+        deviceId: membership.deviceId,
+        since: membership.createdTs(),
+      })),
+    );
+    const reacting = [...here].map(([key, { userId, eventId }]) => ({ key, userId, eventId }));
+    const own = mine && { key: deviceKey(this.#me), userId: this.#me.userId, eventId: mine.eventId };
+    this.#hands.update(own ? [...reacting, own] : reacting, own);
+    this.#connectServers();
+    for (const peer of this.#peers.values()) {
+      if (peer.announced || peer.goneAt !== undefined) continue;
+      peer.announced = true;
+      const member = this.members.find(({ id }) => id === peer.key);
+      if (member) this.emit('joined', member);
+    }
+    this.#changed();
+  }
+
+  #vanish(peer: Peer): void {
+    if (peer.goneAt === undefined) this.#rekeyedAt = performance.now();
+    peer.goneAt ??= performance.now();
+    const stillThere = this.#connectionOf(peer)?.received(peer.identity) !== undefined;
+    if (!stillThere || performance.now() - peer.goneAt > kVanishMs) this.#part(peer);
+  }
+
+  #part(peer: Peer): void {
+    this.#peers.delete(peer.key);
+    this.#peerKeys.forget(peer.key);
+    for (const about of ['keys', 'trust', 'new', 'changed', 'clear', 'flag']) this.#clear(`${about} ${peer.key}`);
+    if (this.#activeSpeaker === peer.key) this.#activeSpeaker = '';
+    const name = this.#names.get(peer.key) ?? '';
+    this.#connectServers();
+    if (peer.announced) this.emit('left', { id: peer.key, name });
+    this.#changed();
+  }
+
+  #nameOf(userId: string): string {
+    return cleanName(this.#parts.room.getMember(userId)?.rawDisplayName ?? '') || userId;
+  }
+
+  async #judge(peer: Peer): Promise<void> {
+    const trust = await trustOf(this.#parts.client, peer);
+    if (this.#peers.get(peer.key) !== peer || !trust) return;
+    peer.trust = trust;
+    const name = this.#nameOf(peer.userId);
+    this.#warnWhile(trust === 'unverified', `trust ${peer.key}`, 'unverified-device', name);
+    this.#warnWhile(trust === 'changed', `changed ${peer.key}`, 'changed-identity', name);
+    this.#warnWhile(!this.#knownDevices.has(peer.key), `new ${peer.key}`, 'new-device', name);
+    this.#changed();
+  }
+
+  /** Somebody who sends to another media server listens at ours under one of these names. */
+  async #learnIdentities(peer: Peer): Promise<void> {
+    const { userId, deviceId, membership } = peer;
+    const plain = `${userId}:${deviceId}`;
+    peer.otherIdentities = [plain];
+    for (const memberId of new Set([membership.memberId, plain]))
+      peer.otherIdentities.push(await computeRtcIdentityRaw(userId, deviceId, memberId));
+  }
+
+  // Media servers -----------------------------------------------------------------------------------------------------
+
+  #connections(): SfuConnection[] {
+    return [...(this.#own ? [this.#own] : []), ...this.#servers.values()];
+  }
+
+  #connectionOf(peer: Peer): SfuConnection | undefined {
+    return peer.service === this.#own?.service ? this.#own : this.#servers.get(peer.service ?? '');
+  }
+
+  /** One connection for each server that somebody sends to; what is received there, and with which keys. */
+  #connectServers(): void {
+    if (!this.#own || !this.#active()) return;
+    const needed = new Set<string>();
+    for (const { service } of this.#peers.values())
+      if (service && service !== this.#own.service && needed.size < kMaxServers) needed.add(service);
+    for (const [service, connection] of this.#servers) {
+      if (needed.has(service)) continue;
+      this.#servers.delete(service);
+      void connection.close();
+    }
+    for (const service of needed) {
+      if (this.#servers.has(service)) continue;
+      let cipher: LiveKitCipherApi;
+      try {
+        cipher = this.#newCipher();
+      } catch (error) {
+        this.#fail(error);
+        return;
+      }
+      const connection = this.#newConnection(service, cipher);
+      this.#servers.set(service, connection);
+      void this.#keepConnecting(connection);
+    }
+    for (const connection of this.#connections()) {
+      const peers = [...this.#peers.values()].filter((peer) => this.#connectionOf(peer) === connection);
+      connection.want(new Set(peers.map(({ identity }) => identity)));
+      for (const peer of peers) this.#giveKeys(peer, connection);
+    }
+    this.#layOut();
+  }
+
+  async #keepConnecting(connection: SfuConnection): Promise<void> {
+    while (this.#servers.get(connection.service) === connection) {
+      try {
+        await connection.connect();
+        return;
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, kRetryMs));
+      }
+    }
+  }
+
+  #onConnection(): void {
+    if (!this.#active()) return;
+    for (const peer of [...this.#peers.values()]) if (peer.goneAt !== undefined) this.#vanish(peer);
+    this.#layOut();
+    this.#followPhase();
+    this.#changed();
+  }
+
+  /** A size for each picture, while the page says nothing more exact with `show`. */
+  #layOut(): void {
+    const count = this.#peers.size;
+    for (const peer of this.#peers.values()) {
+      const speaks = peer.key === this.#activeSpeaker;
+      const [width, height] = count <= 1 || speaks ? [1280, 720] : count <= 6 ? [640, 360] : [320, 180];
+      const connection = this.#connectionOf(peer);
+      connection?.show(peer.identity, 'video', width, height);
+      connection?.show(peer.identity, 'screen', 1920, 1080);
+    }
+  }
+
+  #onSpeakers(connection: SfuConnection, identities: string[]): void {
+    const peer = [...this.#peers.values()].find(
+      (each) => this.#connectionOf(each) === connection && identities.includes(each.identity),
+    );
+    if (!peer || peer.key === this.#activeSpeaker) return;
+    this.#activeSpeaker = peer.key;
+    this.#layOut();
+    this.#changed();
+  }
+
+  // Keys --------------------------------------------------------------------------------------------------------------
+
+  #ownKey: { index: number; key: CryptoKey } | undefined;
+
+  async #installOwnKey(index: number, material: Uint8Array<ArrayBuffer>): Promise<void> {
+    const key = await crypto.subtle.importKey('raw', material, 'HKDF', false, ['deriveBits', 'deriveKey']);
+    material.fill(0);
+    if (!this.#active()) return;
+    this.#ownKey = { index, key };
+    this.#own?.setOwnKey(index, key);
+    this.#quietSnapshots = 0;
+    this.#rekeyedAt = performance.now();
+  }
+
+  async #onKey({ userId, deviceId, content }: KeyMessage): Promise<void> {
+    const { room } = this.#parts;
+    const parsed = parseKeyMessage(content, room.roomId, { userId, deviceId });
+    if (!parsed || !this.#active()) return;
+    const { device, key } = parsed;
+    const mine = device.userId === this.#me.userId && device.deviceId === this.#me.deviceId;
+    // Somebody who is not even in the room has nothing to say about its call.
+    if (mine || !room.hasMembershipState(userId, KnownMembership.Join)) {
+      key.material.fill(0);
+      return;
+    }
+    const name = deviceKey(device);
+    if (!(await this.#peerKeys.add(device, key))) return;
+    const peer = this.#peers.get(name);
+    if (peer) {
+      // A second message for an index replaces the first: it is the newer one by its sender's clock.
+      peer.given.indexes.delete(key.index);
+      const connection = this.#connectionOf(peer);
+      if (connection) this.#giveKeys(peer, connection);
+      this.#clear(`keys ${name}`);
+    }
+    this.#changed();
+  }
+
+  #giveKeys(peer: Peer, connection: SfuConnection): void {
+    if (peer.given.connection !== connection) peer.given = { connection, indexes: new Set() };
+    for (const [index, key] of this.#peerKeys.of(peer.key)) {
+      if (peer.given.indexes.has(index)) continue;
+      peer.given.indexes.add(index);
+      connection.keys.set(peer.identity, index, key);
+    }
+  }
+
+  // Measuring ---------------------------------------------------------------------------------------------------------
+
+  #onStats(connection: SfuConnection, snapshot: StatsSnapshot): void {
+    const of = (direction: TrackCounters['direction'], identity: string) =>
+      snapshot.tracks.filter((track) => track.direction === direction && track.participant === identity);
+    for (const peer of this.#peers.values())
+      if (this.#connectionOf(peer) === connection) peer.meter.update(of('receive', peer.identity), snapshot.now);
+    if (connection === this.#own) {
+      this.#snapshotAt = performance.now();
+      this.#silentTicks = 0;
+      const sent = of('send', connection.identity);
+      this.#ownMeter.update(sent, snapshot.now);
+      this.#confirmKey(sent);
+    }
+    this.#changed();
+  }
+
+  /** The new key counts as in use when the engine sealed under it, or when it seals nothing. */
+  #confirmKey(sent: TrackCounters[]): void {
+    const flowing = sent.filter(({ track, passed }) => passed > (this.#ownPassed.get(track) ?? 0));
+    this.#ownPassed = new Map(sent.map(({ track, passed }) => [track, passed]));
+    const index = this.#ownKeys?.unconfirmed;
+    if (index === undefined) return;
+    // A snapshot may have been on its way when the key was set: only the second says that nothing flows.
+    if (flowing.length === 0 && ++this.#quietSnapshots < 3) return;
+    if (flowing.every(({ keyIndex }) => keyIndex === index)) this.#ownKeys?.confirm(index);
+  }
+
+  #onCipherWarning(connection: SfuConnection, { kind, participant }: SecurityWarning): void {
+    const peer = [...this.#peers.values()].find(
+      (each) => each.identity === participant && this.#connectionOf(each) === connection,
+    );
+    if (!peer) return;
+    const name = this.#nameOf(peer.userId);
+    if (kind === 'clear-frames') {
+      peer.clearAt = performance.now();
+      this.#warn(`clear ${peer.key}`, 'clear-media', name);
+    } else if (kind === 'flagged-unencrypted') this.#warn(`flag ${peer.key}`, 'claimed-clear', name);
+  }
+
+  #badgeOf(peer: Peer): Badge {
+    const badge = peer.meter.evaluate(this.#badgeInput(peer));
+    if (this.#engineState() !== 'running') return badge;
+    if (performance.now() - peer.clearAt < kClearFramesMs) return { level: 'red', cause: 'clear-media' };
+    if (peer.trust === 'changed') return { level: 'red', cause: 'changed-identity' };
+    if (badge.level === 'green' && peer.trust === 'unverified') return { level: 'amber', cause: 'unverified-device' };
+    return badge;
+  }
+
+  #badgeInput(peer: Peer | undefined): BadgeInput {
+    const connection = peer && this.#connectionOf(peer);
+    const received = peer && connection?.received(peer.identity);
+    const link =
+      connection?.state === 'reconnecting'
+        ? 'lost'
+        : connection?.state !== 'connected'
+          ? 'connecting'
+          : received
+            ? 'connected'
+            : 'connecting';
+    const waited = peer ? performance.now() - peer.joinedAt : 0;
+    const keyed = peer !== undefined && this.#peerKeys.has(peer.key);
+    return {
+      // Without a key for long: the counters say it better.
+      handshake: keyed || waited > kNoKeysMs ? 'confirmed' : 'waiting',
+      engine: this.#engineState(),
+      link,
+      connectedFor: connection ? Math.min(connection.connectedFor, waited) : 0,
+      expected: { audio: received?.audio ?? false, video: received?.video ?? false },
+      rekeying: performance.now() - this.#rekeyedAt < 2000 || (this.#ownKeys?.changing ?? false),
+    };
+  }
+
+  #engineState(): BadgeInput['engine'] {
+    if (this.#engine !== 'running') return this.#engine;
+    if (this.#silentTicks < 2) return 'running';
+    return performance.now() - this.#snapshotAt > kSilentMs ? 'silent' : 'late';
+  }
+
+  /** What comes with time alone. */
+  #tick(): void {
+    const now = performance.now();
+    if (now - this.#snapshotAt > kLateMs && ++this.#silentTicks >= 2) this.#changed();
+    for (const peer of [...this.#peers.values()]) {
+      if (peer.goneAt !== undefined) this.#vanish(peer);
+      const silent = now - peer.joinedAt > kNoKeysMs && !this.#peerKeys.has(peer.key);
+      this.#warnWhile(silent, `keys ${peer.key}`, 'membership-without-keys', this.#nameOf(peer.userId));
+    }
+    for (const [key, at] of this.#peerKeys.devices) {
+      if (this.#peers.has(key)) continue;
+      const age = Date.now() - at;
+      if (age > kForgetStrayMs) this.#peerKeys.forget(key);
+      const name = this.#nameOf(key.slice(0, key.indexOf('|')));
+      this.#warnWhile(age > kStrayKeysMs && age <= kForgetStrayMs, `stray ${key}`, 'keys-without-membership', name);
+    }
+    this.#watchIdentities(now);
+  }
+
+  /** Who the media servers show beside the members, if they stay. */
+  #watchIdentities(now: number): void {
+    const known = new Set<string>();
+    for (const peer of this.#peers.values())
+      for (const name of [peer.identity, ...peer.otherIdentities]) known.add(name);
+    for (const { identity } of this.#connections()) known.add(identity);
+    const shown = new Set(this.#connections().flatMap(({ identities }) => identities));
+    for (const identity of this.#unknown.keys()) {
+      if (shown.has(identity) && !known.has(identity)) continue;
+      this.#unknown.delete(identity);
+      this.#clear(`unknown ${identity}`);
+    }
+    for (const identity of shown) {
+      if (known.has(identity)) continue;
+      const since = this.#unknown.get(identity) ?? now;
+      this.#unknown.set(identity, since);
+      if (now - since > kUnknownIdentityMs) this.#warn(`unknown ${identity}`, 'unknown-identity', cleanName(identity));
+    }
+  }
+
+  #warn(id: string, kind: WarningKind, name: string): void {
+    if (this.#warnings.has(id)) return;
+    const warning: Warning = { id, kind, name, at: Date.now() };
+    this.#warnings.set(id, warning);
+    this.emit('warning', warning);
+    this.#changed();
+  }
+
+  #clear(id: string): void {
+    if (this.#warnings.delete(id)) this.#changed();
+  }
+
+  #warnWhile(holds: boolean, id: string, kind: WarningKind, name: string): void {
+    if (holds) this.#warn(id, kind, name);
+    else this.#clear(id);
+  }
+}
