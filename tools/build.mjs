@@ -56,6 +56,8 @@ const shared = {
   charset: 'utf8',
   logLevel: 'warning',
   absWorkingDir: root,
+  // matrix-js-sdk names the global object as Node does.
+  define: { global: 'globalThis' },
 };
 
 const folders = (path) =>
@@ -114,6 +116,12 @@ async function main() {
     outdir: assets,
     external: ['./siegel-simd.mjs', './siegel-relaxed.mjs'],
   });
+
+  // Served beside our own modules, so that it comes from the same origin and with the right type.
+  cpSync(
+    join(root, 'node_modules/@matrix-org/matrix-sdk-crypto-wasm/pkg/matrix_sdk_crypto_wasm_bg.wasm'),
+    join(assets, 'matrix-sdk-crypto.wasm'),
+  );
 
   say('library and pages');
   for (const name of folders('web')) {
