@@ -14,6 +14,10 @@ export class SiegelLobby extends SiegelElement {
     fresh: { type: Boolean },
     engineReady: { type: Boolean },
     joining: { type: Boolean },
+    /** Instead of the line below the title. */
+    about: {},
+    /** The name comes from elsewhere: no field for it. */
+    nameless: { type: Boolean },
     asked: { state: true },
     busy: { state: true },
     problems: { state: true },
@@ -22,6 +26,8 @@ export class SiegelLobby extends SiegelElement {
   declare fresh: boolean;
   declare engineReady: boolean;
   declare joining: boolean;
+  declare about: string;
+  declare nameless: boolean;
   /** A device was asked for, so the choice of devices is worth showing. */
   declare asked: boolean;
   declare busy: boolean;
@@ -174,6 +180,8 @@ export class SiegelLobby extends SiegelElement {
     this.fresh = false;
     this.engineReady = false;
     this.joining = false;
+    this.about = '';
+    this.nameless = false;
     this.asked = false;
     this.busy = false;
     this.problems = {};
@@ -242,12 +250,16 @@ export class SiegelLobby extends SiegelElement {
       <form class="right" @submit=${this.#join}>
         <div class="title">
           <h1>${t.lobbyTitle}</h1>
-          <p class="quiet">${this.fresh ? t.lobbyNew : t.lobbyInvited}</p>
+          <p class="quiet">${this.about || (this.fresh ? t.lobbyNew : t.lobbyInvited)}</p>
         </div>
-        <div class="field">
+        ${
+          this.nameless
+            ? nothing
+            : html`<div class="field">
           <label for="name">${t.yourName}</label>
           <input class="input" id="name" name="name" maxlength=${kMaxName} autocomplete="off" placeholder=${t.namePlaceholder} />
-        </div>
+        </div>`
+        }
         ${
           this.asked
             ? html`<siegel-devices .media=${media} @device-problem=${this.#deviceProblem}></siegel-devices>`
@@ -336,8 +348,8 @@ export class SiegelLobby extends SiegelElement {
   #join(event: SubmitEvent): void {
     event.preventDefault();
     wakeAudio();
-    const input = (event.target as HTMLFormElement).elements.namedItem('name') as HTMLInputElement;
-    this.announce('join', { name: input.value });
+    const input = (event.target as HTMLFormElement).elements.namedItem('name') as HTMLInputElement | null;
+    this.announce('join', { name: input?.value ?? '' });
   }
 }
 define('siegel-lobby', SiegelLobby);

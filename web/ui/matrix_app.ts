@@ -1,0 +1,431 @@
+/**
+ * <siegel-matrix-app>: from signing in to the goodbye, for calls in Matrix rooms. The same lobby, tiles and badges as a call
+ * by link; what differs is behind MatrixBackend. As a widget of another client it starts at the lobby.
+ */
+import { css, html, nothing } from 'lit';
+import { LocalMedia } from '../call';
+import { missingFeature } from '../media/features';
+import type { EngineInfo, MediaFailure } from '../media/types';
+import './call';
+import { define, SiegelElement } from './element';
+import { language } from './i18n';
+import { icons, mark } from './icons';
+import './language_select';
+import './lobby';
+import type {
+  MatrixAccount,
+  MatrixBackend,
+  MatrixCall,
+  MatrixProblem,
+  MatrixTarget,
+  RoomSummary,
+} from '../matrix/types';
+import './matrix_rooms';
+import './matrix_sign_in';
+import { problemOf } from './matrix_sign_in';
+import './notice';
+import type { NoticeAction } from './notice';
+import { sharedStyles } from './styles';
+
+type View = 'starting' | 'sign-in' | 'rooms' | 'clear-room' | 'lobby' | 'call' | 'left' | 'failed';
+
+export class SiegelMatrixApp extends SiegelElement {
+  static override properties = {
+    view: { state: true },
+    engine: { state: true },
+    problem: { state: true },
+    signingIn: { state: true },
+  };
+  /** REQUIRED before the element is connected. */
+  backend!: MatrixBackend;
+  /** What the address bar asked for. */
+  target: MatrixTarget | undefined;
+  declare view: View;
+  declare engine: EngineInfo | undefined;
+  declare problem: MatrixProblem | undefined;
+  declare signingIn: boolean;
+  #failure: MediaFailure | 'insecure' | 'internal' = 'internal';
+  #account: MatrixAccount | undefined;
+  #room: RoomSummary | undefined;
+  #media: LocalMedia | undefined;
+  #call: MatrixCall | undefined;
+  #joined = false;
+  #allowClear = false;
+  #stop: Array<() => void> = [];
+
+  static override styles = [
+    sharedStyles,
+    css`
+      :host {
+        display: block;
+        min-height: 100dvh;
+        background: var(--bg);
+      }
+      .page {
+        display: grid;
+        grid-template: auto minmax(0, 1fr) / minmax(0, 1fr);
+        min-height: 100dvh;
+      }
+      .head {
+        display: flex;
+        align-items: center;
+        justify-content: space-between;
+        gap: 1rem;
+        padding: calc(0.75rem + env(safe-area-inset-top)) max(1.1rem, env(safe-area-inset-right)) 0.5rem
+          max(1.1rem, env(safe-area-inset-left));
+      }
+      .brand {
+        display: flex;
+        align-items: center;
+        gap: 0.6rem;
+        font-size: var(--size-m);
+        font-weight: 700;
+        letter-spacing: -0.015em;
+      }
+      .wait {
+        display: grid;
+        place-content: center;
+        justify-items: center;
+        gap: 0.8rem;
+        padding: 2rem 1.25rem 6rem;
+        text-align: center;
+      }
+      .wait p {
+        max-width: 26rem;
+      }
+      .turning {
+        width: 40px;
+        height: 40px;
+        border-radius: 50%;
+        border: 4px solid var(--surface-3);
+        border-top-color: var(--accent);
+        animation: turn 900ms linear infinite;
+      }
+      @keyframes turn {
+        to {
+          transform: rotate(1turn);
+        }
+      }
+      @media (prefers-reduced-motion: reduce) {
+        .turning {
+          border-color: var(--accent);
+        }
+      }
+      .above {
+        display: grid;
+        width: min(68rem, 100%);
+        margin-inline: auto;
+        padding-inline: clamp(0.9rem, 4vw, 2rem);
+        justify-items: start;
+        gap: 0.6rem;
+      }
+      .above > div {
+        width: 100%;
+      }
+      .over {
+        position: fixed;
+        z-index: 15;
+        inset: 0;
+        display: grid;
+        background: rgb(8 12 18 / 0.6);
+        overflow: auto;
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    this.view = 'starting';
+    this.engine = undefined;
+    this.problem = undefined;
+    this.signingIn = false;
+    this.addEventListener('account', (event) => void this.#onAccount((event as CustomEvent<MatrixAccount>).detail));
+    this.addEventListener('signing-in', (event) => {
+      this.signingIn = (event as CustomEvent<boolean>).detail;
+    });
+    this.addEventListener('room', (event) => this.#toRoom((event as CustomEvent<RoomSummary>).detail));
+    this.addEventListener('sign-out', () => void this.#signOut());
+    this.addEventListener('join', () => void this.#join());
+    this.addEventListener('leave', () => void this.#leave());
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    window.addEventListener('pagehide', this.#onPageHide);
+    window.addEventListener('pageshow', this.#onPageShow);
+    void this.#start();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    window.removeEventListener('pagehide', this.#onPageHide);
+    window.removeEventListener('pageshow', this.#onPageShow);
+  }
+
+  override willUpdate(): void {
+    document.documentElement.lang = language();
+    document.title = this.#room && this.view === 'call' ? `${this.#room.name} · ${this.t.appName}` : this.t.appName;
+  }
+
+  override render() {
+    const call = this.#call;
+    if (this.view === 'call' && call && this.#media) {
+      return html`<siegel-call .room=${call} .media=${this.#media} .engine=${this.engine} .link=${() => call.link}></siegel-call>
+        ${call.phase === 'failed' ? html`<div class="over">${this.#failed(true)}</div>` : nothing}`;
+    }
+    return html`<div class="page">
+      <div class="head"><div class="brand">${mark}<span>${this.t.appName}</span></div><siegel-language></siegel-language></div>
+      ${this.#content()}
+    </div>`;
+  }
+
+  #content() {
+    const { t } = this;
+    switch (this.view) {
+      case 'starting':
+        return this.#wait();
+      case 'sign-in':
+        // The form stays while it waits, so that what was typed is there after an error.
+        return html`<siegel-matrix-sign-in .backend=${this.backend} .target=${this.target} .problem=${this.problem} ?hidden=${this.signingIn}></siegel-matrix-sign-in>
+          ${this.signingIn ? this.#wait() : nothing}`;
+      case 'rooms':
+        return html`<siegel-matrix-rooms .account=${this.#account} .problem=${this.problem}></siegel-matrix-rooms>`;
+      case 'clear-room':
+        return this.#notice('clear-room', t.matrix.clearTitle, t.matrix.clearText, icons.shieldRed, 'bad', [
+          ...this.#toRoomsAction(true),
+          {
+            text: t.matrix.clearJoin,
+            run: () => {
+              this.#allowClear = true;
+              this.#toLobby();
+            },
+          },
+        ]);
+      case 'failed':
+        return this.#failed(false);
+      case 'left':
+        return this.#notice('left', t.leftTitle, t.matrix.leftText, icons.door, 'info', [
+          { text: t.rejoin, primary: true, run: () => this.#toLobby() },
+          ...this.#toRoomsAction(),
+        ]);
+      default: {
+        const call = this.#call;
+        if (call?.phase === 'unreachable')
+          return this.#notice('unreachable', t.unreachableTitle, t.unreachableText, icons.plug, 'bad', [
+            { text: t.tryAgain, primary: true, run: () => call.retryNow() },
+            { text: t.cancel, run: () => void this.#again() },
+          ]);
+        if (call?.phase === 'refused')
+          return this.#notice(
+            call.problem ?? 'internal',
+            t.badMessageTitle,
+            t.matrixProblem[call.problem ?? 'internal'],
+            icons.plug,
+            'bad',
+            [{ text: t.tryAgain, primary: true, run: () => void this.#again() }, ...this.#toRoomsAction()],
+          );
+        return html`<div>
+          <div class="above">
+            ${this.backend.widget ? nothing : html`<button type="button" class="button plain" @click=${() => void this.#toRooms()}>${icons.people}${t.matrix.back}</button>`}
+          </div>
+          <siegel-lobby .media=${this.#media} .about=${t.matrix.lobbyText(this.#room?.name ?? '')} nameless ?engineReady=${this.engine !== undefined} ?joining=${this.#joined}></siegel-lobby>
+        </div>`;
+      }
+    }
+  }
+
+  #wait() {
+    const { t } = this;
+    return html`<div class="wait" role="status">
+      <div class="turning" aria-hidden="true"></div>
+      <p>${t.matrix.starting}</p>
+      <p class="quiet small">${t.matrix.startingHint}</p>
+    </div>`;
+  }
+
+  #failed(inCall: boolean) {
+    const { t } = this;
+    const [title = '', text = ''] = t.fail[this.#failure];
+    const lasting = ['no-webrtc', 'no-encoded-transform', 'no-wasm', 'no-simd', 'insecure'].includes(this.#failure);
+    const actions: NoticeAction[] = [];
+    if (inCall)
+      actions.push(
+        { text: t.rejoin, primary: true, run: () => void this.#rejoinNow() },
+        { text: t.leave, run: () => void this.#leave() },
+      );
+    else if (!lasting && this.#account)
+      actions.push({ text: t.tryAgain, primary: true, run: () => this.#toLobby() }, ...this.#toRoomsAction());
+    return this.#notice(this.#failure, title, text, icons.shieldRed, 'bad', actions);
+  }
+
+  #notice(kind: string, heading: string, text: string, icon: unknown, tone: 'info' | 'bad', actions: NoticeAction[]) {
+    return html`<siegel-notice .kind=${kind} .heading=${heading} .text=${text} .icon=${icon} .tone=${tone} .actions=${actions}></siegel-notice>`;
+  }
+
+  /** A widget has one room only. */
+  #toRoomsAction(primary = false): NoticeAction[] {
+    return this.backend.widget
+      ? []
+      : [{ text: this.t.matrix.back, ...(primary ? { primary } : {}), run: () => void this.#toRooms() }];
+  }
+
+  // Steps -------------------------------------------------------------------------------------------------------------
+
+  async #start(): Promise<void> {
+    const missing = globalThis.isSecureContext ? missingFeature() : 'insecure';
+    if (missing) {
+      this.#failure = missing;
+      this.view = 'failed';
+      return;
+    }
+    try {
+      const found = await this.backend.resume();
+      if (found) {
+        this.target = found.target ?? this.target;
+        await this.#onAccount(found.account);
+        return;
+      }
+    } catch (error) {
+      this.problem = problemOf(error, this.t.matrixProblem);
+    }
+    this.view = 'sign-in';
+  }
+
+  async #onAccount(account: MatrixAccount): Promise<void> {
+    this.#account = account;
+    this.problem = undefined;
+    this.#stop.push(account.on('ended', (problem) => void this.#onEnded(problem)));
+    const target = this.target;
+    this.target = undefined;
+    if (target) {
+      this.view = 'starting';
+      try {
+        this.#toRoom(await account.enter(target));
+        return;
+      } catch (error) {
+        this.problem = problemOf(error, this.t.matrixProblem);
+      }
+    }
+    this.view = 'rooms';
+  }
+
+  async #onEnded(problem: MatrixProblem | undefined): Promise<void> {
+    await this.#dropCall(false);
+    for (const stop of this.#stop.splice(0)) stop();
+    this.#account = undefined;
+    this.#room = undefined;
+    this.problem = problem;
+    this.view = 'sign-in';
+  }
+
+  async #signOut(): Promise<void> {
+    const account = this.#account;
+    await this.#onEnded(undefined);
+    await account?.signOut().catch(() => {});
+  }
+
+  #toRoom(room: RoomSummary): void {
+    this.#room = room;
+    this.#allowClear = false;
+    this.problem = undefined;
+    if (room.encrypted) this.#toLobby();
+    else this.view = 'clear-room';
+  }
+
+  #toLobby(): void {
+    if (!this.#account || !this.#room) return;
+    this.#media ??= new LocalMedia();
+    this.#newCall();
+    this.view = 'lobby';
+  }
+
+  /** The engine starts in the lobby, so that what is missing shows before anybody turns on a camera. It has no key yet. */
+  #newCall(): void {
+    if (!this.#account || !this.#room || !this.#media) return;
+    this.engine = undefined;
+    this.#joined = false;
+    const call = this.#account.call(this.#room.id, {
+      media: this.#media,
+      allowUnencryptedRoom: this.#allowClear,
+    });
+    this.#call = call;
+    call.on('change', () => this.#onCall(call));
+    call.ready.then(
+      (engine) => {
+        if (this.#call === call) this.engine = engine;
+      },
+      (error: unknown) => {
+        if (this.#call === call && !this.#joined) this.#fail((error as { reason?: string } | null)?.reason);
+      },
+    );
+  }
+
+  #fail(reason: string | undefined): void {
+    this.#failure = reason !== undefined && reason in this.t.fail ? (reason as MediaFailure) : 'internal';
+    if (this.view === 'call') {
+      this.requestUpdate();
+      return;
+    }
+    void this.#dropCall(false);
+    this.view = 'failed';
+  }
+
+  async #join(): Promise<void> {
+    if (!this.#call || this.#joined) return;
+    this.#joined = true;
+    this.requestUpdate();
+    await this.#call.join();
+  }
+
+  #onCall(call: MatrixCall): void {
+    if (call !== this.#call) return;
+    if ((call.phase === 'joined' || call.phase === 'away') && this.view === 'lobby') this.view = 'call';
+    else if (call.phase === 'failed') this.#fail(call.failure);
+    else if (call.phase === 'refused' && this.view === 'call') this.view = 'lobby';
+    else if (call.phase === 'left' && this.view === 'call') void this.#leave();
+    this.requestUpdate();
+  }
+
+  async #dropCall(keepMedia: boolean): Promise<void> {
+    const call = this.#call;
+    this.#call = undefined;
+    this.#joined = false;
+    if (!keepMedia) {
+      this.#media?.close();
+      this.#media = undefined;
+    }
+    await call?.leave({ keepMedia });
+  }
+
+  async #leave(): Promise<void> {
+    this.view = 'left';
+    await this.#dropCall(false);
+  }
+
+  /** Back to the lobby with what is still open. */
+  async #again(): Promise<void> {
+    await this.#dropCall(true);
+    this.#toLobby();
+  }
+
+  async #rejoinNow(): Promise<void> {
+    await this.#dropCall(true);
+    this.#toLobby();
+    await this.#join();
+  }
+
+  async #toRooms(): Promise<void> {
+    this.#room = undefined;
+    this.problem = undefined;
+    this.view = 'rooms';
+    await this.#dropCall(false);
+  }
+
+  readonly #onPageHide = (): void => void this.#call?.leave();
+
+  /** Out of the browser's back-forward cache: what was left is gone, so begin anew. */
+  readonly #onPageShow = (event: PageTransitionEvent): void => {
+    if (event.persisted) location.reload();
+  };
+}
+define('siegel-matrix-app', SiegelMatrixApp);
