@@ -24,8 +24,9 @@ export class LiveKit extends Child {
         node_ip: '127.0.0.1',
         interfaces: { includes: ['lo'] }, // bind_addresses does not bind UDP
         ips: { includes: ['127.0.0.1/32'] },
-        // Without an entry clients are sent to public STUN servers. This one answers nobody, and nobody needs it.
-        stun_servers: [`127.0.0.1:${ports.udp}`],
+        // Without an entry clients are sent to public STUN servers. Nothing answers here, and nobody needs it. (Not the port
+        // of the media server itself: it then takes the browsers' checks for answers of a STUN server and drops them.)
+        stun_servers: ["127.0.0.1:9"],
       },
       keys: { [key]: secret },
       room: { auto_create: false },
