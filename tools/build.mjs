@@ -141,8 +141,8 @@ async function main() {
     const site = join(root, 'build', 'test-site');
     rmSync(site, { recursive: true, force: true });
     cpSync(dist, site, { recursive: true });
-    for (const name of folders('tests/browser/pages')) {
-      await page(join(root, 'tests/browser/pages', name), join(site, 'tests', name));
+    for (const from of ['tests/browser/pages', 'tests/matrix/pages']) {
+      for (const name of folders(from)) await page(join(root, from, name), join(site, 'tests', name));
     }
   }
   say('done');

@@ -119,7 +119,7 @@ export class SiegelMatrixSignIn extends SiegelElement {
     return html`<main>
       <div class="words">
         <h1>${t.matrix.title}</h1>
-        <p class="quiet">${this.target ? t.matrix.invitedTo(this.target.room) : t.matrix.text}</p>
+        <p class="quiet">${this.target ? t.matrix.invitedTo(this.target.room.startsWith('#') ? this.target.room : t.matrix.aRoom) : t.matrix.text}</p>
       </div>
       <div class="card">
         ${server ? this.#ways(server) : this.#server()}

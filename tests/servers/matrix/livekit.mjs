@@ -26,7 +26,7 @@ export class LiveKit extends Child {
         ips: { includes: ['127.0.0.1/32'] },
         // Without an entry clients are sent to public STUN servers. Nothing answers here, and nobody needs it. (Not the port
         // of the media server itself: it then takes the browsers' checks for answers of a STUN server and drops them.)
-        stun_servers: ["127.0.0.1:9"],
+        stun_servers: ['127.0.0.1:9'],
       },
       keys: { [key]: secret },
       room: { auto_create: false },

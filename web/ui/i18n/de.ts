@@ -426,6 +426,7 @@ export const de: Messages = {
     rememberHint:
       'Bewahrt Ihre Sitzung und deren Schlüssel in diesem Browser auf, bis Sie sich abmelden. Sonst wird nichts aufbewahrt.',
     invitedTo: (room) => `Sie sind auf dem Weg zu ${room}.`,
+    aRoom: 'einem Matrix-Raum',
     starting: 'Räume und Schlüssel werden geholt…',
     startingHint: 'Beim ersten Mal dauert es einen Moment: Die Kryptografie wird geladen und Ihr Gerät eingerichtet.',
     rooms: 'Ihre Räume',

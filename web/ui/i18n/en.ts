@@ -413,6 +413,7 @@ export const en = {
     remember: 'Stay signed in on this device',
     rememberHint: 'Keeps your session and its keys in this browser until you sign out. Otherwise nothing is kept.',
     invitedTo: (room: string) => `You are on the way to ${room}.`,
+    aRoom: 'a Matrix room',
     starting: 'Getting your rooms and keys…',
     startingHint: 'The first time takes a moment: the cryptography is loaded and your device is set up.',
     rooms: 'Your rooms',
