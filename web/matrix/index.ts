@@ -1,5 +1,8 @@
 /** Calls in Matrix rooms, together with Element Call. Everything that talks to the Matrix and LiveKit SDKs is in this folder. */
 
+// First: the SDK binds its loggers while its modules load.
+import './quiet';
+
 export { createMatrixBackend } from './backend';
 export { MatrixError } from './errors';
 export { parseTarget, roomLink } from './links';
