@@ -1,0 +1,154 @@
+/**
+ * The unmodified livekit-client with either worker, driven by tests and by the benchmark. Shows every video, so that it is
+ * decoded, and plays every sound.
+ */
+import { BaseKeyProvider, createLocalTracks, Room, RoomEvent, Track, type VideoCodec } from 'livekit-client';
+import type { SecurityWarning } from '../../../../web/livekit';
+import { createLiveKitWorker, LiveKitCipher } from '../../../../web/livekit';
+import type { StatsSnapshot } from '../../../../web/media/types';
+
+class Keys extends BaseKeyProvider {
+  constructor() {
+    super({ ratchetWindowSize: 10, keyringSize: 256 });
+  }
+  async put(identity: string, index: number, raw: number[]): Promise<void> {
+    const bytes = Uint8Array.from(raw);
+    const key = await crypto.subtle.importKey('raw', bytes, 'HKDF', false, ['deriveBits', 'deriveKey']);
+    this.onSetEncryptionKey(key, identity, index);
+  }
+}
+
+export interface JoinOptions {
+  url: string;
+  token: string;
+  /** 'cipher': ours, watched by LiveKitCipher; 'worker': ours alone; 'published': livekit-client's. */
+  worker: 'cipher' | 'worker' | 'published';
+  /** identity, index, bytes */
+  keys: [string, number, number[]][];
+  publish?: { codec?: VideoCodec; audio?: boolean; video?: boolean };
+  /** Also data packets (livekit-client's option `encryption`). */
+  data?: boolean;
+  subscribe?: boolean;
+}
+
+export interface Heard {
+  identity: string;
+  kind: string;
+  codec: string;
+  bytes: number;
+  /** Video. */
+  framesDecoded: number;
+  /** Audio: over silence that a receiver makes up itself. */
+  audioEnergy: number;
+}
+
+const seen = {
+  errors: [] as string[],
+  warnings: [] as SecurityWarning[],
+  data: [] as string[],
+  encrypted: false,
+  stats: undefined as StatsSnapshot | undefined,
+};
+const rooms: Room[] = [];
+const keyProviders: Keys[] = [];
+
+async function join(options: JoinOptions): Promise<void> {
+  const keyProvider = new Keys();
+  const assets = new URL('/assets/', location.href);
+  let worker: Worker;
+  if (options.worker === 'cipher') {
+    const cipher = new LiveKitCipher({ assets });
+    cipher.on('warning', (warning) => seen.warnings.push(warning));
+    cipher.on('stats', (stats) => {
+      seen.stats = stats;
+    });
+    worker = cipher.worker;
+  } else if (options.worker === 'worker') worker = createLiveKitWorker({ assets });
+  else worker = new Worker(new URL('./published.entry.js', location.href), { type: 'module', name: 'published' });
+  const encryption = { keyProvider, worker };
+  const room = new Room({
+    ...(options.data ? { encryption } : { e2ee: encryption }),
+    adaptiveStream: false,
+    dynacast: false,
+    publishDefaults: { backupCodec: false, red: false, simulcast: false },
+  });
+  rooms.push(room);
+  keyProviders.push(keyProvider);
+  room.on(RoomEvent.EncryptionError, (error) => seen.errors.push(error.message));
+  room.on(RoomEvent.ParticipantEncryptionStatusChanged, (on, participant) => {
+    if (participant === room.localParticipant) seen.encrypted = on;
+  });
+  room.on(RoomEvent.DataReceived, (payload, participant) => {
+    seen.data.push(`${participant?.identity}: ${new TextDecoder().decode(payload)}`);
+  });
+  room.on(RoomEvent.TrackSubscribed, (track) => {
+    const element = track.attach();
+    element.style.width = '96px';
+    document.body.append(element);
+  });
+  room.on(RoomEvent.TrackUnsubscribed, (track) => {
+    for (const element of track.detach()) element.remove();
+  });
+  for (const [identity, index, raw] of options.keys) await keyProvider.put(identity, index, raw);
+  await room.setE2EEEnabled(true);
+  await room.connect(options.url, options.token, { autoSubscribe: options.subscribe ?? true });
+  const { publish } = options;
+  if (!publish) return;
+  const { audio = true, video = true, codec = 'vp8' } = publish;
+  const tracks = await createLocalTracks({
+    audio: audio && { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
+    video: video && { resolution: { width: 320, height: 240, frameRate: 15 } },
+  });
+  for (const track of tracks) {
+    await room.localParticipant.publishTrack(
+      track,
+      track.kind === Track.Kind.Video
+        ? { videoCodec: codec, videoEncoding: { maxBitrate: 300_000, maxFramerate: 15 } }
+        : { dtx: false },
+    );
+  }
+}
+
+async function received(): Promise<Heard[]> {
+  const found: Heard[] = [];
+  for (const room of rooms) {
+    for (const participant of room.remoteParticipants.values()) {
+      for (const { track } of participant.trackPublications.values()) {
+        const report = (await track?.receiver?.getStats()) as Map<string, Record<string, unknown>> | undefined;
+        for (const each of report?.values() ?? []) {
+          if (each.type !== 'inbound-rtp') continue;
+          const number = (name: string) => Number(each[name] ?? 0);
+          const codec = report?.get(String(each.codecId))?.mimeType;
+          found.push({
+            identity: participant.identity,
+            kind: String(each.kind),
+            codec: String(codec ?? ''),
+            bytes: number('bytesReceived'),
+            framesDecoded: number('framesDecoded'),
+            audioEnergy: number('totalAudioEnergy'),
+          });
+        }
+      }
+    }
+  }
+  return found;
+}
+
+const driver = {
+  seen,
+  join,
+  received,
+  codecs: () => RTCRtpSender.getCapabilities('video')?.codecs.map(({ mimeType }) => mimeType.toLowerCase()) ?? [],
+  say: (text: string) =>
+    Promise.all(
+      rooms.map((room) => room.localParticipant.publishData(new TextEncoder().encode(text), { reliable: true })),
+    ),
+  putKey: (identity: string, index: number, raw: number[]) =>
+    Promise.all(keyProviders.map((each) => each.put(identity, index, raw))),
+  leave: () => Promise.all(rooms.splice(0).map((room) => room.disconnect())),
+};
+declare global {
+  /** What tests and the benchmark call. */
+  var dropin: typeof driver;
+}
+globalThis.dropin = driver;
