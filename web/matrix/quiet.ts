@@ -2,7 +2,7 @@
  * Silences the SDKs. matrix-js-sdk and livekit-client write room ids, tokens and, at debug level, key messages to the
  * console; nothing of that may land in a log that a person pastes somewhere. Imported first by everything that uses them.
  */
-import { setLogLevel } from 'livekit-client';
+import { getLogger, LoggerNames } from 'livekit-client';
 import { type Logger, logger } from 'matrix-js-sdk/lib/logger';
 
 const nothing = () => {};
@@ -30,4 +30,5 @@ root.methodFactory = () => nothing;
 root.setLevel('silent', false);
 root.rebuild();
 
-setLogLevel('silent');
+// Not `setLogLevel`: that would be remembered in this browser's localStorage.
+for (const name of Object.values(LoggerNames)) (getLogger(name) as unknown as RootLogger).setLevel('silent', false);
