@@ -36,6 +36,8 @@ export interface Heard {
   kind: string;
   codec: string;
   bytes: number;
+  /** Video: frames that arrived whole; sound: packets. */
+  frames: number;
   /** Video. */
   framesDecoded: number;
   /** Audio: over silence that a receiver makes up itself. */
@@ -124,6 +126,7 @@ async function received(): Promise<Heard[]> {
             kind: String(each.kind),
             codec: String(codec ?? ''),
             bytes: number('bytesReceived'),
+            frames: number(each.kind === 'video' ? 'framesReceived' : 'packetsReceived'),
             framesDecoded: number('framesDecoded'),
             audioEnergy: number('totalAudioEnergy'),
           });
