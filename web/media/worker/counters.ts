@@ -1,6 +1,6 @@
 /**
  * What the engine measured about one track. Every frame that is handed over ends in exactly one of passed, rejected and
- * empty, so their sum is `frames` as soon as nothing is in flight.
+ * empty (unprotected too, where a policy allows it), so their sum is `frames` as soon as nothing is in flight.
  */
 import type { AttachInfo } from '../protocol';
 import type { RejectReason, TrackCounters } from '../types';
