@@ -1,0 +1,316 @@
+/**
+ * A call on the real servers between people in genuine Element Call and people in our page, each in a browser of their own
+ * with a tone and a picture of their own.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { expect, type Frame, test } from '@playwright/test';
+import { kPatternColumns, kPatternRows } from '../../browser/support/media_files';
+import {
+  type BrowserKind,
+  kTones,
+  type LaunchPersonOptions,
+  launchPerson,
+  type Person,
+  showsPictureOf,
+} from '../../browser/support/people';
+import type { PersonSeen } from '../../browser/support/probe';
+import { until } from '../../browser/support/until';
+import { type Account, type Stack, type StackOptions, startStack } from '../../servers/matrix/stack.mjs';
+import type { KeyFate } from '../pages/host/main';
+import { type ElementCallSite, type ElementCallWorker, startElementCallSite } from './element_call_site';
+
+export const kSite = resolve(import.meta.dirname, process.env.SIEGEL_TEST_SITE ?? '../../../build/test-site');
+
+export type Client = 'element call' | 'siegel' | 'siegel widget';
+
+export interface Guest extends Person {
+  readonly client: Client;
+  readonly account: Account;
+  /** The frame that plays the call. */
+  frame(): Frame;
+}
+
+export interface ElementCallOptions {
+  worker?: ElementCallWorker;
+  /** The host keeps incoming media keys from Element Call. */
+  withholdKeys?: boolean;
+  keyFate?: KeyFate;
+}
+
+/** What a frame receives: block means of every received picture that is shown, and every received sound. */
+interface Received {
+  decoded: number;
+  bytes: number;
+  pictures: number[][];
+  sounds: PersonSeen[];
+}
+
+export class Meeting {
+  readonly guests: Guest[] = [];
+
+  private constructor(
+    readonly stack: Stack,
+    readonly host: ElementCallSite,
+    /** Makes rooms and invites; takes part in no call. */
+    readonly organiser: Account,
+  ) {}
+
+  static async start(options: StackOptions = {}): Promise<Meeting> {
+    if (!existsSync(resolve(kSite, 'tests/host/main.js')))
+      throw new Error('build/test-site is missing or old: run `node tools/build.mjs --tests` first');
+    const host = await startElementCallSite(kSite);
+    try {
+      const stack = await startStack({ ...options, pages: { root: kSite, embed: [host.url] } });
+      return new Meeting(stack, host, await stack.synapse.register('organiser'));
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
+  }
+
+  room(wish: { name?: string; encrypted?: boolean } = {}): Promise<string> {
+    return this.organiser.createRoom({ name: 'Call room', ...wish });
+  }
+
+  /** A person with a browser and an account, invited to and in the room; not in the call yet. */
+  async #add(
+    client: Client,
+    kind: BrowserKind,
+    roomId: string,
+    frame: (person: Person) => Frame | null,
+    options: Partial<LaunchPersonOptions> = {},
+  ): Promise<Guest> {
+    const index = this.guests.length;
+    const person = await launchPerson(kind, { ...options, index });
+    const account = await this.stack.synapse.register(person.name.toLowerCase(), { displayName: person.name });
+    await this.organiser.invite(roomId, account.userId);
+    await account.join(roomId);
+    const guest: Guest = Object.assign(person, {
+      client,
+      account,
+      frame: () => {
+        const found = frame(person);
+        if (found === null) throw new Error(`${person.name}'s call is in no frame`);
+        return found;
+      },
+    });
+    this.guests.push(guest);
+    return guest;
+  }
+
+  /** A person in genuine Element Call, shown as a widget by our host page; joins at once. */
+  async elementCall(kind: BrowserKind, roomId: string, options: ElementCallOptions = {}): Promise<Guest> {
+    const guest = await this.#add('element call', kind, roomId, ({ page }) => page.frames()[1] ?? null);
+    const { account, page } = guest;
+    await test.step(`${guest.name} joins with Element Call (${kind})`, async () => {
+      await this.#openHost(guest);
+      await page.evaluate(
+        async ([room, url, withhold, fate]) => {
+          widgetHost.withholdKeys = withhold;
+          widgetHost.keyFate = fate;
+          await widgetHost.open(room, url);
+        },
+        [
+          roomId,
+          this.host.address(options.worker ?? 'its own'),
+          options.withholdKeys ?? false,
+          options.keyFate ?? { kind: 'deliver' },
+        ] as const,
+      );
+      await this.isMember(account, roomId);
+    });
+    return guest;
+  }
+
+  async #openHost({ page, account }: Guest): Promise<void> {
+    await page.goto(`${this.host.url}/`);
+    await page.locator('html[data-ready]').waitFor({ state: 'attached' });
+    await page.evaluate(([homeserver, user, token, device]) => widgetHost.signIn(homeserver, user, token, device), [
+      this.stack.synapse.url,
+      account.userId,
+      account.accessToken,
+      account.deviceId,
+    ] as const);
+  }
+
+  /** A person in our page, by real clicks: signs in with the password, turns the devices on, joins. */
+  async siegel(kind: BrowserKind, roomId: string, options: { join?: boolean } = {}): Promise<Guest> {
+    const guest = await this.#add('siegel', kind, roomId, ({ page }) => page.mainFrame());
+    await test.step(`${guest.name} joins with our page (${kind})`, async () => {
+      await guest.page.goto(this.stack.link(roomId));
+      await this.signIn(guest);
+      if (options.join === false) return;
+      await this.joinFromLobby(guest);
+    });
+    return guest;
+  }
+
+  async signIn({ page, account }: Guest): Promise<void> {
+    const user = page.getByLabel('User name');
+    const next = page.getByRole('button', { name: 'Continue', exact: true });
+    await user.or(next).first().waitFor({ timeout: 20_000 });
+    if (await next.isVisible()) await next.click();
+    await user.fill(account.userId);
+    await page.getByLabel('Password', { exact: true }).fill(account.password);
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  }
+
+  async joinFromLobby(guest: Guest): Promise<void> {
+    const frame = guest.frame();
+    await frame.getByRole('button', { name: 'Turn on camera and microphone' }).click({ timeout: 30_000 });
+    const join = frame.getByRole('button', { name: 'Join now', exact: true });
+    await expect(join).toBeEnabled({ timeout: 20_000 });
+    await join.click();
+    await expect(frame.locator('siegel-call')).toBeVisible({ timeout: 30_000 });
+  }
+
+  /** Our page as a widget of the host page, with the URL template a room's widget event would carry. */
+  async siegelWidget(kind: BrowserKind, roomId: string): Promise<Guest> {
+    const guest = await this.#add('siegel widget', kind, roomId, ({ page }) => page.frames()[1] ?? null);
+    await test.step(`${guest.name} joins with our page as a widget (${kind})`, async () => {
+      await this.#openHost(guest);
+      const variables = {
+        widgetId: '$matrix_widget_id',
+        roomId: '$matrix_room_id',
+        userId: '$matrix_user_id',
+        deviceId: '$org.matrix.msc3819.matrix_device_id',
+        baseUrl: '$org.matrix.msc4039.matrix_base_url',
+        lang: '$org.matrix.msc2873.client_language',
+      };
+      const query = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+      const parent = `parentUrl=${encodeURIComponent(`${this.host.url}/`)}`;
+      const template = `${this.stack.pages?.url}/matrix/#?${[...query, parent].join('&')}`;
+      await guest.page.evaluate(([room, url]) => widgetHost.openTemplate(room, url), [roomId, template] as const);
+      await this.joinFromLobby(guest);
+    });
+    return guest;
+  }
+
+  /** The homeserver holds a membership of this device. */
+  async isMember(account: Account, roomId: string, deadlineMs = 60_000): Promise<void> {
+    await until(
+      async () => {
+        const members = await this.organiser.roomState(roomId, 'org.matrix.msc3401.call.member');
+        return members.some(
+          ({ content, sender }) => sender === account.userId && content.device_id === account.deviceId,
+        );
+      },
+      deadlineMs,
+      () => `${account.userId} is no member of the call`,
+      300,
+    );
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.guests.map(({ browser }) => browser.close()));
+    await this.host.close();
+    await this.stack.close();
+  }
+
+  /** For the report of a failed test. */
+  async attachViews(): Promise<void> {
+    const servers = [this.stack.livekit.tail(40), this.stack.synapse.tail(20)].join('\n\n');
+    await test.info().attach('servers.txt', { body: servers, contentType: 'text/plain' });
+    for (const guest of this.guests) {
+      const name = `${guest.name}-${guest.client.replaceAll(' ', '-')}-${guest.kind}`;
+      const path = test.info().outputPath(`${name}.png`);
+      const picture = await guest.page.screenshot({ timeout: 5000, caret: 'initial', path }).catch(() => null);
+      if (picture !== null) await test.info().attach(`${name}.png`, { path, contentType: 'image/png' });
+      // Element Call writes tokens to its console: its lines stay out of the report.
+      const lines = guest.client === 'element call' ? ['(console not kept)'] : guest.console;
+      const now = await received(guest).catch((error: unknown) => String(error));
+      const body = [...lines, JSON.stringify(now)].join('\n');
+      await test.info().attach(`${name}.txt`, { body, contentType: 'text/plain' });
+    }
+  }
+}
+
+/** Everything that arrives at a guest and is played, whoever made the page. */
+export function received(guest: Guest, listenMs = 600): Promise<Received> {
+  return guest.frame().evaluate(
+    async ({ frequencies, columns, rows, ms }) => {
+      const receivers = siegelProbe.peers
+        .filter(({ connectionState }) => connectionState === 'connected')
+        .flatMap((peer) => peer.getReceivers());
+      const tracks = new Set(receivers.map(({ track }) => track));
+      const pictures: number[][] = [];
+      for (const element of siegelProbe.elements()) {
+        const track = element.srcObject instanceof MediaStream ? element.srcObject.getVideoTracks()[0] : undefined;
+        if (!(element instanceof HTMLVideoElement) || track === undefined || !tracks.has(track)) continue;
+        const means = siegelProbe.look(element, columns, rows);
+        if (means !== null) pictures.push(means);
+      }
+      const sounds: PersonSeen[] = [];
+      for (const track of tracks)
+        if (track.kind === 'audio' && ms > 0)
+          sounds.push(await siegelProbe.hear(new MediaStream([track]), frequencies, ms));
+      let decoded = 0;
+      let bytes = 0;
+      for (const peer of siegelProbe.peers) {
+        if (peer.connectionState !== 'connected') continue;
+        const report: Iterable<[string, Record<string, unknown>]> = (await peer.getStats()) as never;
+        for (const [, row] of report) {
+          if (row.type !== 'inbound-rtp') continue;
+          bytes += Number(row.bytesReceived ?? 0);
+          if (row.kind === 'video') decoded += Number(row.framesDecoded ?? 0);
+        }
+      }
+      return { decoded, bytes, pictures, sounds };
+    },
+    { frequencies: [...kTones] as number[], columns: kPatternColumns, rows: kPatternRows, ms: listenMs },
+  );
+}
+
+function says(now: Received): string {
+  const tones = now.sounds.map(({ rms, shares }) => `${rms.toFixed(3)}[${shares.map((s) => s.toFixed(2)).join(' ')}]`);
+  return `decoded ${now.decoded}, ${now.bytes} bytes, ${now.pictures.length} pictures, sounds ${tones.join(', ')}`;
+}
+
+/** Picture and tone of `other` reach `guest` and are theirs. */
+export async function meets(guest: Guest, other: Guest, deadlineMs = 45_000): Promise<void> {
+  await test.step(`${guest.name} (${guest.client}) sees and hears ${other.name} (${other.client})`, async () => {
+    let now: Received = { decoded: 0, bytes: 0, pictures: [], sounds: [] };
+    await until(
+      async () => {
+        now = await received(guest);
+        return (
+          now.decoded > 20 &&
+          now.pictures.some((means) => showsPictureOf(means, other)) &&
+          now.sounds.some(({ rms, shares }) => rms > 0.01 && (shares[other.index] ?? 0) > 0.8)
+        );
+      },
+      deadlineMs,
+      () => `${guest.name} (${guest.client}, ${guest.kind}) does not see and hear ${other.name}: ${says(now)}`,
+      200,
+    );
+  });
+}
+
+/** Media arrives, and none of it can be played, for `ms`. */
+export async function getsNothing(guest: Guest, ms: number, minBytes: number): Promise<Received> {
+  let now: Received = { decoded: 0, bytes: 0, pictures: [], sounds: [] };
+  const end = performance.now() + ms;
+  while (performance.now() < end || now.bytes < minBytes) {
+    now = await received(guest, 300);
+    expect(now.decoded, `${guest.name} decodes nothing`).toBe(0);
+    expect(now.pictures.length, `${guest.name} sees nothing`).toBe(0);
+    for (const { rms } of now.sounds) expect(rms, `${guest.name} hears nothing`).toBeLessThan(0.001);
+    if (performance.now() > end + 30_000) throw new Error(`only ${now.bytes} bytes arrive at ${guest.name}`);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  return now;
+}
+
+/** A meeting that is ended whatever happens, with pictures when it fails. */
+export async function withMeeting(options: StackOptions, work: (meeting: Meeting) => Promise<void>): Promise<void> {
+  const meeting = await Meeting.start(options);
+  try {
+    await work(meeting);
+  } catch (error) {
+    await meeting.attachViews();
+    throw error;
+  } finally {
+    await meeting.close();
+  }
+}
