@@ -1,0 +1,324 @@
+// Who gets our media key and whose keys are believed, against a homeserver that fails, delays and reorders.
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import {
+  type CallMember,
+  type Device,
+  deviceKey,
+  fromBase64,
+  type KeyContent,
+  OwnKeys,
+  PeerKeys,
+  parseKeyMessage,
+  toBase64,
+} from '../../../web/matrix/media_keys';
+
+const me = { userId: '@me:hs', deviceId: 'MINE', memberId: '@me:hs:MINE' };
+const member = (name: string, since = 1): CallMember => ({ userId: `@${name}:hs`, deviceId: 'D', since });
+const name = (who: string): string => deviceKey(member(who));
+
+function stand({ useDelayMs = 1000, graceMs = 10_000 } = {}) {
+  vi.useFakeTimers();
+  const sent: Array<{ content: KeyContent; to: string[] }> = [];
+  const installed: number[] = [];
+  const materials: string[] = [];
+  const server = { away: false, refuses: new Set<string>(), hold: undefined as Promise<void> | undefined };
+  const keys = new OwnKeys({
+    me,
+    roomId: '!room',
+    useDelayMs,
+    graceMs,
+    retryMs: 500,
+    now: () => Date.now(),
+    changed: () => {},
+    install: async (index, material) => {
+      installed.push(index);
+      materials.push(toBase64(material));
+    },
+    transport: {
+      send: async (content: KeyContent, to: readonly Device[]) => {
+        await server.hold;
+        if (server.away) throw new Error('away');
+        const failed = to.filter((device) => server.refuses.has(deviceKey(device)));
+        sent.push({ content, to: to.filter((device) => !failed.includes(device)).map(deviceKey) });
+        return failed;
+      },
+    },
+  });
+  return { keys, sent, installed, materials, server, pass: (ms: number) => vi.advanceTimersByTimeAsync(ms) };
+}
+
+afterEach(() => vi.useRealTimers());
+
+describe('our own key', () => {
+  it('is used at once and given to everybody but this device', async () => {
+    const { keys, sent, installed, materials, pass } = stand();
+    await keys.start();
+    expect(installed).toEqual([0]);
+    keys.update([member('a'), member('b'), { userId: me.userId, deviceId: me.deviceId, since: 1 }]);
+    await pass(0);
+    expect(sent.map(({ to }) => to)).toEqual([[name('a'), name('b')]]);
+    expect(sent[0]?.content).toMatchObject({
+      keys: { index: 0, key: materials[0] },
+      member: { id: me.memberId, claimed_device_id: 'MINE' },
+      room_id: '!room',
+      session: { application: 'm.call', call_id: '', scope: 'm.room' },
+    });
+    expect(fromBase64(materials[0] ?? '')?.length).toBe(16);
+    // Nothing is sent twice.
+    keys.update([member('a'), member('b')]);
+    await pass(20_000);
+    expect(sent.length).toBe(1);
+  });
+
+  it('changes when somebody leaves: sent first, used a moment later, and shown until it is counted', async () => {
+    const { keys, sent, installed, pass } = stand();
+    await keys.start();
+    keys.update([member('a'), member('b')]);
+    await pass(0);
+    keys.update([member('a')]);
+    expect(keys.mayListen).toEqual([name('b')]);
+    await pass(999);
+    expect(installed).toEqual([0]);
+    expect(sent.map(({ to, content }) => [content.keys.index, to])).toEqual([
+      [0, [name('a'), name('b')]],
+      [1, [name('a')]],
+    ]);
+    expect(sent[1]?.content.keys.key).not.toBe(sent[0]?.content.keys.key);
+    await pass(1);
+    expect(installed).toEqual([0, 1]);
+    expect(keys.unconfirmed).toBe(1);
+    // Told to the engine is not yet sealed with.
+    expect(keys.mayListen).toEqual([name('b')]);
+    await pass(150);
+    keys.confirm(0);
+    expect(keys.mayListen).toEqual([name('b')]);
+    keys.confirm(1);
+    expect(keys.mayListen).toEqual([]);
+    expect(keys.lastExposure).toBe(1150);
+    expect(keys.unconfirmed).toBeUndefined();
+  });
+
+  it('is not given to somebody who left while it was being made', async () => {
+    const { keys, sent, server, installed, pass } = stand();
+    await keys.start();
+    keys.update([member('a'), member('b'), member('c')]);
+    await pass(0);
+    let release = () => {};
+    server.hold = new Promise((resolve) => {
+      release = resolve;
+    });
+    keys.update([member('b'), member('c')]);
+    await pass(10);
+    // c leaves while the message for b and c is on its way: c has key 1, so there must be a key 2.
+    keys.update([member('b')]);
+    server.hold = undefined;
+    release();
+    await pass(3000);
+    expect(sent.map(({ to, content }) => [content.keys.index, to]).slice(1)).toEqual([
+      [1, [name('b'), name('c')]],
+      [2, [name('b')]],
+    ]);
+    expect(installed).toEqual([0, 1, 2]);
+    keys.confirm(2);
+    expect(keys.mayListen).toEqual([]);
+  });
+
+  it('a joiner gets a young key as it is, and a new one when it is older than ten seconds', async () => {
+    const { keys, sent, pass } = stand();
+    await keys.start();
+    keys.update([member('a')]);
+    await pass(5000);
+    keys.update([member('a'), member('b')]);
+    await pass(0);
+    expect(sent.map(({ to, content }) => [content.keys.index, to])).toEqual([
+      [0, [name('a')]],
+      [0, [name('b')]],
+    ]);
+    await pass(5000);
+    keys.update([member('a'), member('b'), member('c')]);
+    await pass(1000);
+    expect(sent.at(-1)).toMatchObject({ content: { keys: { index: 1 } }, to: [name('a'), name('b'), name('c')] });
+  });
+
+  it('is given again to a device that came back in another session', async () => {
+    const { keys, sent, pass } = stand();
+    await keys.start();
+    keys.update([member('a', 1)]);
+    await pass(0);
+    keys.update([member('a', 2)]);
+    await pass(0);
+    expect(sent.map(({ to }) => to)).toEqual([[name('a')], [name('a')]]);
+  });
+
+  it('a device that could not be reached is tried again, without a new key and without waiting for anything else', async () => {
+    const { keys, sent, server, pass } = stand();
+    await keys.start();
+    server.refuses.add(name('b'));
+    keys.update([member('a'), member('b')]);
+    await pass(0);
+    expect(sent.map(({ to }) => to)).toEqual([[name('a')]]);
+    server.refuses.clear();
+    await pass(500);
+    expect(sent.map(({ to, content }) => [content.keys.index, to])).toEqual([
+      [0, [name('a')]],
+      [0, [name('b')]],
+    ]);
+    await pass(60_000);
+    expect(sent.length).toBe(2);
+  });
+
+  it('with the homeserver away, the old key stays in use and the leaver is shown until the new one could be sent', async () => {
+    const { keys, sent, server, installed, pass } = stand();
+    await keys.start();
+    keys.update([member('a'), member('b')]);
+    await pass(0);
+    server.away = true;
+    keys.update([member('a')]);
+    await pass(30_000);
+    expect(installed).toEqual([0]);
+    expect(keys.mayListen).toEqual([name('b')]);
+    server.away = false;
+    keys.retryNow();
+    await pass(1000);
+    expect(installed).toEqual([0, 1]);
+    expect(sent.at(-1)).toMatchObject({ content: { keys: { index: 1 } }, to: [name('a')] });
+  });
+
+  it('alone after the last one left: a new key at once, nobody to wait for', async () => {
+    const { keys, installed, pass } = stand();
+    await keys.start();
+    keys.update([member('a')]);
+    await pass(0);
+    keys.update([]);
+    await pass(0);
+    expect(installed).toEqual([0, 1]);
+  });
+
+  it('index 255 is followed by 0', async () => {
+    const { keys, installed, pass } = stand({ useDelayMs: 0 });
+    await keys.start();
+    for (let i = 0; i < 256; i++) {
+      keys.update([member('a')]);
+      await pass(1);
+      keys.update([]);
+      await pass(1);
+    }
+    expect(installed.length).toBe(257);
+    expect(installed.slice(-3)).toEqual([254, 255, 0]);
+  });
+
+  it('nothing is sent or used after close', async () => {
+    const { keys, sent, installed, pass } = stand();
+    await keys.start();
+    keys.update([member('a'), member('b')]);
+    await pass(0);
+    keys.update([member('a')]);
+    await pass(10);
+    keys.close();
+    await pass(60_000);
+    expect(installed).toEqual([0]);
+    expect(sent.length).toBe(2);
+    expect(keys.mayListen).toEqual([]);
+  });
+});
+
+describe('key messages of others', () => {
+  const good = () => ({
+    keys: { index: 3, key: toBase64(new Uint8Array(16).fill(7)) },
+    member: { id: 'x', claimed_device_id: 'DEV' },
+    room_id: '!room',
+    session: { application: 'm.call', call_id: '', scope: 'm.room' },
+    sent_ts: 5,
+  });
+  const sender = { userId: '@a:hs', deviceId: 'DEV' };
+  const changed = (change: (content: Record<string, Record<string, unknown> & unknown>) => void) => {
+    const content = structuredClone(good()) as never;
+    change(content);
+    return content;
+  };
+
+  it('are read when everything fits', () => {
+    const { device, key } = parseKeyMessage(good(), '!room', sender) ?? {};
+    expect(device).toEqual(sender);
+    expect(key).toEqual({ index: 3, material: new Uint8Array(16).fill(7), sentAt: 5 });
+  });
+
+  it.each([
+    ['another room', changed((c) => Object.assign(c, { room_id: '!other' }))],
+    ['no room', changed((c) => Object.assign(c, { room_id: undefined }))],
+    [
+      'a device that is not the sender',
+      changed((c) => Object.assign(c.member as object, { claimed_device_id: 'OTHER' })),
+    ],
+    ['no device', changed((c) => Object.assign(c.member as object, { claimed_device_id: '' }))],
+    ['another application', changed((c) => Object.assign(c.session as object, { application: 'm.other' }))],
+    ['another call', changed((c) => Object.assign(c.session as object, { call_id: 'breakout' }))],
+    ['an index out of range', changed((c) => Object.assign(c.keys as object, { index: 256 }))],
+    ['a negative index', changed((c) => Object.assign(c.keys as object, { index: -1 }))],
+    ['half an index', changed((c) => Object.assign(c.keys as object, { index: 1.5 }))],
+    ['an index as text', changed((c) => Object.assign(c.keys as object, { index: '1' }))],
+    ['a short key', changed((c) => Object.assign(c.keys as object, { key: toBase64(new Uint8Array(15)) }))],
+    ['a long key', changed((c) => Object.assign(c.keys as object, { key: 'A'.repeat(100_000) }))],
+    ['no base64', changed((c) => Object.assign(c.keys as object, { key: '!'.repeat(24) }))],
+    ['no keys', changed((c) => Object.assign(c, { keys: null }))],
+    ['nothing', null],
+    ['a number', 5],
+  ])('are refused with %s', (_what, content) => {
+    expect(parseKeyMessage(content, '!room', sender)).toBeUndefined();
+  });
+
+  it('url-safe and unpadded base64 is read as well', () => {
+    const bytes = Uint8Array.from({ length: 16 }, (_, i) => 255 - i);
+    const key = toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+    expect(key).not.toBe(toBase64(bytes));
+    expect(parseKeyMessage({ ...good(), keys: { index: 0, key } }, '!room', sender)?.key.material).toEqual(bytes);
+  });
+});
+
+describe('keys of others', () => {
+  const device = { userId: '@a:hs', deviceId: 'DEV' };
+  const key = (fill: number, index: number, sentAt: number) => ({
+    index,
+    material: new Uint8Array(16).fill(fill),
+    sentAt,
+  });
+
+  it('cannot be read out, and their bytes are wiped', async () => {
+    const keys = new PeerKeys();
+    const given = key(9, 0, 1);
+    const handle = await keys.add(device, given);
+    expect(handle?.extractable).toBe(false);
+    expect([...given.material]).toEqual(new Array(16).fill(0));
+    expect(keys.of(deviceKey(device))).toEqual([[0, handle]]);
+  });
+
+  it('a late, repeated or undated message does not replace a newer one', async () => {
+    const keys = new PeerKeys();
+    const newest = await keys.add(device, key(1, 0, 10));
+    expect(await keys.add(device, key(2, 0, 9))).toBeUndefined();
+    expect(await keys.add(device, key(1, 0, 10))).toBeUndefined();
+    expect(await keys.add(device, key(3, 0, 0))).toBeUndefined();
+    expect(keys.of(deviceKey(device))).toEqual([[0, newest]]);
+    expect(await keys.add(device, key(4, 0, 11))).toBeDefined();
+  });
+
+  it('two messages at once: the one sent later stays', async () => {
+    const keys = new PeerKeys();
+    const [older, newer] = await Promise.all([keys.add(device, key(1, 0, 1)), keys.add(device, key(2, 0, 2))]);
+    expect(older).toBeUndefined();
+    expect(keys.of(deviceKey(device))).toEqual([[0, newer]]);
+  });
+
+  it('devices are told apart, also when their names are made to look alike', () => {
+    expect(deviceKey({ userId: '@a:hs', deviceId: '8448:D' })).not.toBe(
+      deviceKey({ userId: '@a:hs:8448', deviceId: 'D' }),
+    );
+  });
+
+  it('forgets the oldest when somebody sends keys for very many devices', async () => {
+    const keys = new PeerKeys();
+    for (let i = 0; i < 510; i++) await keys.add({ userId: '@a:hs', deviceId: `D${i}` }, key(1, 0, 1));
+    expect(keys.devices.length).toBe(500);
+    expect(keys.has(deviceKey({ userId: '@a:hs', deviceId: 'D0' }))).toBe(false);
+  });
+});

@@ -1,0 +1,320 @@
+// Everything that comes from outside before a call: links, addresses, answers of servers, parameters of a host.
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { redirectAnswer } from '../../../web/matrix/client';
+import { checkBaseUrl, discover, readJson } from '../../../web/matrix/discovery';
+import { MatrixError } from '../../../web/matrix/errors';
+import { isUserId, parseTarget, roomLink } from '../../../web/matrix/links';
+import { firstEmoji } from '../../../web/matrix/reactions';
+import { getTicket, ownTransport, readTicket, serviceUrl } from '../../../web/matrix/transports';
+import { capabilities, widgetParameters } from '../../../web/matrix/widget';
+
+const problem = (act: () => unknown): unknown => {
+  try {
+    return act();
+  } catch (error) {
+    return error instanceof MatrixError ? error.problem : error;
+  }
+};
+const rejected = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.catch((error: unknown) => (error instanceof MatrixError ? error.problem : error));
+
+afterEach(() => vi.unstubAllGlobals());
+
+describe('names of rooms', () => {
+  it.each([
+    ['#team:example.org', { room: '#team:example.org' }],
+    [' !abc:example.org ', { room: '!abc:example.org' }],
+    ['!hashWithoutServer', { room: '!hashWithoutServer' }],
+    ['https://matrix.to/#/#team:example.org', { room: '#team:example.org' }],
+    [
+      'https://matrix.to/#/%21abc%3Aexample.org?via=a.org&via=b.org',
+      { room: '!abc:example.org', via: ['a.org', 'b.org'] },
+    ],
+    ['https://matrix.to/#/!abc:example.org/$event?via=a.org', { room: '!abc:example.org', via: ['a.org'] }],
+    ['matrix:r/team:example.org?action=join', { room: '#team:example.org' }],
+    ['matrix:roomid/abc:example.org?via=a.org', { room: '!abc:example.org', via: ['a.org'] }],
+    ['#/room/%23team%3Aexample.org?hs=example.org', { room: '#team:example.org', server: 'example.org' }],
+    ['https://siegel.example/matrix/#/room/!abc?via=a.org', { room: '!abc', via: ['a.org'] }],
+    ['/room/!abc', { room: '!abc' }],
+  ])('%s', (link, target) => expect(parseTarget(link)).toEqual(target));
+
+  it.each([
+    '',
+    'team',
+    '#team',
+    '#:example.org',
+    '#team:exa mple',
+    '@anna:example.org',
+    'https://example.org/',
+    'https://matrix.to/#/@anna:example.org',
+    'matrix:u/anna:example.org',
+    '#/room/%E0%A4%A',
+    `#${'a'.repeat(300)}:example.org`,
+    `https://matrix.to/#/${'a'.repeat(5000)}`,
+    'javascript:alert(1)#/room/team',
+  ])('refused: %s', (link) => expect(problem(() => parseTarget(link))).toBe('bad-address'));
+
+  it('servers that are none are left out, and not more than ten are kept', () => {
+    const many = Array.from({ length: 30 }, (_, i) => `via=s${i}.org`).join('&');
+    expect(parseTarget(`#/room/!abc?via=a b&via=http://x&${many}`).via).toHaveLength(10);
+  });
+
+  it('our links are read as they were written', () => {
+    const link = roomLink('https://siegel.example/matrix/?x=1', '!abc:example.org', 'hs.example.org', [
+      'a.org',
+      'b.org:8448',
+    ]);
+    expect(link.startsWith('https://siegel.example/matrix/?x=1#/room/')).toBe(true);
+    expect(parseTarget(link)).toEqual({
+      room: '!abc:example.org',
+      server: 'hs.example.org',
+      via: ['a.org', 'b.org:8448'],
+    });
+  });
+
+  it('addresses of people', () => {
+    expect(['@a:b', '@anna:example.org:8448', '@x:[::1]:80'].every(isUserId)).toBe(true);
+    expect(['anna', '@anna', '@:b', '@a b:c', '@a:b c', `@${'a'.repeat(300)}:b`].some(isUserId)).toBe(false);
+  });
+});
+
+describe('servers', () => {
+  it('http only for this computer', () => {
+    expect(checkBaseUrl('https://example.org/')).toBe('https://example.org');
+    expect(checkBaseUrl('http://localhost:8008')).toBe('http://localhost:8008');
+    expect(problem(() => checkBaseUrl('http://example.org'))).toBe('insecure-server');
+    expect(problem(() => checkBaseUrl('http://localhost.evil.org'))).toBe('insecure-server');
+    for (const bad of ['ftp://x', 'javascript:1', 'https://u:p@example.org', 'https://example.org/?q', 'nonsense'])
+      expect(problem(() => checkBaseUrl(bad))).toBe('bad-server');
+  });
+
+  it('what is no address is not asked', async () => {
+    const fetch = vi.fn();
+    vi.stubGlobal('fetch', fetch);
+    for (const bad of ['', 'a b', 'x/y', '..\\', 'é'.repeat(10), 'a'.repeat(400)])
+      expect(await rejected(discover(bad))).toBe('bad-server');
+    expect(await rejected(discover('http://example.org'))).toBe('insecure-server');
+    expect(fetch).not.toHaveBeenCalled();
+  });
+
+  it('says whether nobody answers, or somebody else', async () => {
+    vi.stubGlobal('fetch', vi.fn().mockRejectedValue(new TypeError('no')));
+    expect(await rejected(discover('http://localhost:1'))).toBe('unknown-server');
+    vi.stubGlobal('fetch', async () => new Response('<html>', { status: 200 }));
+    expect(await rejected(discover('http://localhost:1'))).toBe('not-a-homeserver');
+    vi.stubGlobal('fetch', async () => new Response('{}', { status: 429 }));
+    expect(await rejected(discover('http://localhost:1'))).toBe('rate-limited');
+  });
+
+  it('reads the ways to sign in', async () => {
+    const answers: Record<string, unknown> = {
+      '/_matrix/client/versions': { versions: ['v1.11'] },
+      '/_matrix/client/v3/login': {
+        flows: [
+          { type: 'm.login.password' },
+          {
+            type: 'm.login.sso',
+            identity_providers: [
+              { id: 'a', name: 'A' },
+              { id: 5, name: 'B' },
+            ],
+          },
+        ],
+      },
+    };
+    vi.stubGlobal('fetch', async (url: URL | string) => {
+      const answer = answers[new URL(url).pathname];
+      return new Response(JSON.stringify(answer ?? { errcode: 'M_UNRECOGNIZED' }), {
+        status: answer ? 200 : 404,
+        headers: { 'content-type': 'application/json' },
+      });
+    });
+    expect(await discover('localhost:8008')).toEqual({
+      baseUrl: 'http://localhost:8008',
+      name: 'localhost:8008',
+      password: true,
+      sso: [{ id: 'a', name: 'A' }],
+      oidc: false,
+    });
+  });
+
+  it('an answer without end is not read to its end', async () => {
+    let parts = 0;
+    const endless = new ReadableStream({
+      pull(controller) {
+        parts++;
+        controller.enqueue(new Uint8Array(50_000));
+      },
+    });
+    expect(await readJson(new Response(endless))).toBeUndefined();
+    expect(parts).toBeLessThan(10);
+    expect(await readJson(new Response('[1]'))).toBeUndefined();
+    expect(await readJson(new Response('{"a":1}'))).toEqual({ a: 1 });
+  });
+});
+
+describe('media servers', () => {
+  const jwt = (payload: object): string => `h.${btoa(JSON.stringify(payload)).replaceAll('=', '')}.s`;
+  const client = (parts: object) =>
+    ({ getOpenIdToken: async () => ({ access_token: 'secret' }), getDomain: () => null, ...parts }) as never;
+  const me = { userId: '@a:hs', deviceId: 'DEV', memberId: 'member' };
+
+  it('transports that are none, or not safe, are no transports', () => {
+    expect(serviceUrl({ type: 'livekit', livekit_service_url: 'https://x.org/jwt/' })).toBe('https://x.org/jwt');
+    for (const bad of [null, 5, {}, { type: 'livekit' }, { type: 'other', livekit_service_url: 'https://x' }])
+      expect(serviceUrl(bad)).toBeUndefined();
+    expect(serviceUrl({ type: 'livekit', livekit_service_url: 'http://x.org' })).toBeUndefined();
+    expect(serviceUrl({ type: 'livekit', livekit_service_url: 'javascript:1' })).toBeUndefined();
+  });
+
+  it('a homeserver without one is told from one that is away', async () => {
+    expect(await rejected(ownTransport(client({ _unstable_getRTCTransports: async () => [] })))).toBe('no-transport');
+    const { ConnectionError } = await import('matrix-js-sdk/lib/matrix');
+    const away = async () => {
+      throw new ConnectionError('x');
+    };
+    expect(await rejected(ownTransport(client({ _unstable_getRTCTransports: away })))).toBe('offline');
+  });
+
+  it('tickets are checked before they are used', () => {
+    expect(readTicket({ url: 'wss://sfu.org', jwt: jwt({ sub: 'me' }) })).toMatchObject({ identity: 'me' });
+    expect(readTicket({ url: 'ws://localhost:7880', jwt: jwt({ sub: 'me' }) })).toBeDefined();
+    expect(readTicket({ url: 'ws://sfu.org', jwt: jwt({ sub: 'me' }) })).toBeUndefined();
+    expect(readTicket({ url: 'wss://sfu.org', jwt: 'x' })).toBeUndefined();
+    expect(readTicket({ url: 'wss://sfu.org', jwt: jwt({ sub: 5 }) })).toBeUndefined();
+    expect(readTicket({ url: 5, jwt: 6 })).toBeUndefined();
+  });
+
+  it.each([
+    [401, 'token-service-refused'],
+    [404, 'token-service-refused'],
+    [429, 'rate-limited'],
+    [502, 'token-service-unreachable'],
+    [200, 'token-service-refused'],
+  ])('status %d of the token service', async (status, what) => {
+    vi.stubGlobal('fetch', async () => new Response('{}', { status }));
+    const options = { service: 'https://x', roomId: '!r', me, mode: 'compatibility' as const };
+    expect(await rejected(getTicket(client({}), options))).toBe(what);
+  });
+
+  it('asks the endpoint of its mode, and both where it only receives', async () => {
+    const asked: Array<[string, unknown]> = [];
+    vi.stubGlobal('fetch', async (url: string, init: RequestInit) => {
+      asked.push([url, JSON.parse(String(init.body))]);
+      const ok = url.endsWith('/sfu/get');
+      return new Response(JSON.stringify({ url: 'wss://s', jwt: jwt({ sub: 'x' }) }), { status: ok ? 200 : 404 });
+    });
+    const options = { service: 'https://x', roomId: '!r', me };
+    await getTicket(client({}), { ...options, mode: 'compatibility' });
+    await getTicket(client({}), { ...options, mode: undefined });
+    expect(await rejected(getTicket(client({}), { ...options, mode: 'matrix_2_0' }))).toBe('token-service-refused');
+    expect(asked.map(([url]) => url)).toEqual([
+      'https://x/sfu/get',
+      'https://x/get_token',
+      'https://x/sfu/get',
+      'https://x/get_token',
+    ]);
+    expect(asked[0]?.[1]).toEqual({ room: '!r', openid_token: { access_token: 'secret' }, device_id: 'DEV' });
+    expect(asked[1]?.[1]).toEqual({
+      room_id: '!r',
+      slot_id: 'm.call#ROOM',
+      openid_token: { access_token: 'secret' },
+      member: { id: 'member', claimed_user_id: '@a:hs', claimed_device_id: 'DEV' },
+    });
+  });
+});
+
+describe('coming back from an identity provider', () => {
+  it('finds the token or code and takes it out of the address', () => {
+    expect(redirectAnswer('https://s.example/matrix/?loginToken=abc&x=1')).toEqual({
+      loginToken: 'abc',
+      failed: false,
+      rest: 'https://s.example/matrix/?x=1',
+    });
+    expect(redirectAnswer('https://s.example/matrix/#code=c&state=s')).toEqual({
+      code: 'c',
+      state: 's',
+      failed: false,
+      rest: 'https://s.example/matrix/',
+    });
+    expect(redirectAnswer('https://s.example/matrix/#error=access_denied&state=s')?.failed).toBe(true);
+  });
+
+  it('takes no room link for an answer', () => {
+    expect(redirectAnswer('https://s.example/matrix/#/room/!abc?code=1&state=2')).toBeUndefined();
+    expect(redirectAnswer('https://s.example/matrix/')).toBeUndefined();
+    expect(redirectAnswer('https://s.example/matrix/#code=c')).toBeUndefined();
+  });
+});
+
+describe('a host of the widget', () => {
+  const parameters = new URLSearchParams({
+    widgetId: 'w1',
+    parentUrl: 'https://element.example/page',
+    userId: '@anna:example.org',
+    deviceId: 'DEV',
+    roomId: '!abc:example.org',
+    baseUrl: 'https://matrix.example.org',
+  });
+
+  it('is known by its parameters, in front of the # or behind it', () => {
+    const found = {
+      widgetId: 'w1',
+      parentOrigin: 'https://element.example',
+      userId: '@anna:example.org',
+      deviceId: 'DEV',
+      roomId: '!abc:example.org',
+      baseUrl: 'https://matrix.example.org',
+    };
+    expect(widgetParameters(`https://s.example/#?${parameters}`)).toEqual(found);
+    expect(widgetParameters(`https://s.example/?${parameters}`)).toEqual(found);
+    expect(widgetParameters('https://s.example/#/room/!abc')).toBeUndefined();
+  });
+
+  it.each(['userId', 'deviceId', 'roomId', 'baseUrl'])('is refused without %s', (name) => {
+    const less = new URLSearchParams(parameters);
+    less.delete(name);
+    expect(problem(() => widgetParameters(`https://s.example/#?${less}`))).toBe('bad-address');
+  });
+
+  it.each([
+    ['parentUrl', 'data:text/html,x'],
+    ['baseUrl', 'javascript:1'],
+    ['userId', 'anna'],
+    ['roomId', '#alias:x.org'],
+  ])('is refused with %s %s', (name, value) => {
+    const wrong = new URLSearchParams(parameters);
+    wrong.set(name, value);
+    expect(problem(() => widgetParameters(`https://s.example/#?${wrong}`))).toBe('bad-address');
+  });
+
+  it('is asked for nothing but the call, messages and keys', () => {
+    const { sendState, sendToDevice, receiveToDevice, sendEvent } = capabilities({ userId: '@a:b', deviceId: 'D' });
+    expect(sendState).toEqual(
+      ['@a:b', '_@a:b_D_m.call', '@a:b_D_m.call'].map((stateKey) => ({
+        eventType: 'org.matrix.msc3401.call.member',
+        stateKey,
+      })),
+    );
+    expect([sendToDevice, receiveToDevice]).toEqual([
+      ['io.element.call.encryption_keys'],
+      ['io.element.call.encryption_keys'],
+    ]);
+    expect(sendEvent).toEqual([
+      'm.reaction',
+      'm.room.redaction',
+      'io.element.call.reaction',
+      'org.matrix.msc4143.rtc.member',
+    ]);
+  });
+});
+
+describe('reactions of others', () => {
+  it('are one visible character', () => {
+    expect(firstEmoji('👍')).toBe('👍');
+    expect(firstEmoji('👨‍👩‍👧‍👦👍')).toBe('👨‍👩‍👧‍👦');
+    expect(firstEmoji('hello')).toBe('h');
+    for (const bad of ['', ' ', '\u202e', '\u200b', 5, null, 'x'.repeat(2000), `a${'\u0301'.repeat(100)}`])
+      expect(firstEmoji(bad)).toBeUndefined();
+  });
+});
