@@ -98,9 +98,26 @@ export function capabilities({ userId, deviceId }: Pick<WidgetParameters, 'userI
   };
 }
 
+/**
+ * matrix-widget-api takes messages from any window that knows ours, so another frame could speak as the host and hand us keys.
+ * Only the host's window and origin are heard. Registered before the library's own listener.
+ */
+export function onlyFrom(host: unknown, origin: string): (event: MessageEvent) => void {
+  return (event) => {
+    const { api } = (event.data ?? {}) as { api?: unknown };
+    if (api !== 'toWidget' && api !== 'fromWidget') return;
+    if (event.source !== host || event.origin !== origin) event.stopImmediatePropagation();
+  };
+}
+
 /** Starts talking to the host. Resolves when the host sent the room's state. */
 export async function startWidget(parameters: WidgetParameters, assets: URL): Promise<WidgetAccount> {
   const api = new WidgetApi(parameters.widgetId, parameters.parentOrigin);
+  addEventListener('message', onlyFrom(window.parent, parameters.parentOrigin), true);
+  // The library writes every message to the console, keys included.
+  Object.assign(api.transport, {
+    sendInternal: (message: unknown) => window.parent.postMessage(message, parameters.parentOrigin),
+  });
   api.requestCapability(MatrixCapabilities.AlwaysOnScreen);
   api.requestCapability(MatrixCapabilities.MSC4039DownloadFile);
   const { baseUrl, userId, deviceId, roomId } = parameters;

@@ -6,7 +6,7 @@ import { MatrixError } from '../../../web/matrix/errors';
 import { isUserId, parseTarget, roomLink } from '../../../web/matrix/links';
 import { firstEmoji } from '../../../web/matrix/reactions';
 import { getTicket, ownTransport, readTicket, serviceUrl } from '../../../web/matrix/transports';
-import { capabilities, widgetParameters } from '../../../web/matrix/widget';
+import { capabilities, onlyFrom, widgetParameters } from '../../../web/matrix/widget';
 
 const problem = (act: () => unknown): unknown => {
   try {
@@ -286,6 +286,24 @@ describe('a host of the widget', () => {
     const wrong = new URLSearchParams(parameters);
     wrong.set(name, value);
     expect(problem(() => widgetParameters(`https://s.example/#?${wrong}`))).toBe('bad-address');
+  });
+
+  it('is the only one that is heard', () => {
+    const host = {};
+    const guard = onlyFrom(host, 'https://element.example');
+    const stopped = (event: object): boolean => {
+      let result = false;
+      guard({ stopImmediatePropagation: () => (result = true), ...event } as never);
+      return result;
+    };
+    const data = { api: 'toWidget', action: 'send_to_device' };
+    expect(stopped({ data, source: host, origin: 'https://element.example' })).toBe(false);
+    expect(stopped({ data, source: {}, origin: 'https://element.example' })).toBe(true);
+    expect(stopped({ data, source: host, origin: 'https://evil.example' })).toBe(true);
+    expect(stopped({ data: { api: 'fromWidget' }, source: null, origin: 'null' })).toBe(true);
+    // Messages of others are none of its business.
+    expect(stopped({ data: { hello: 1 }, source: {}, origin: 'https://evil.example' })).toBe(false);
+    expect(stopped({ data: null, source: {}, origin: '' })).toBe(false);
   });
 
   it('is asked for nothing but the call, messages and keys', () => {
