@@ -25,8 +25,9 @@ export class LiveKit extends Child {
         interfaces: { includes: ['lo'] }, // bind_addresses does not bind UDP
         ips: { includes: ['127.0.0.1/32'] },
         // Without an entry clients are sent to public STUN servers. Nothing answers here, and nobody needs it. (Not the port
-        // of the media server itself: it then takes the browsers' checks for answers of a STUN server and drops them.)
-        stun_servers: ['127.0.0.1:9'],
+        // of the media server itself: it then takes the browsers' checks for answers of a STUN server and drops them; not
+        // one below 1024 either: Firefox refuses the whole configuration.)
+        stun_servers: ['127.0.0.1:65533'],
       },
       keys: { [key]: secret },
       room: { auto_create: false },
