@@ -104,6 +104,37 @@ async function vitest(tally, folder, label = folder, node = process.execPath) {
   }
 }
 
+/** Runs a Playwright configuration and counts its tests. */
+async function playwright(tally, config, reportName) {
+  const file = report(reportName);
+  await run('node_modules/.bin/playwright', ['test', '-c', config, '--reporter=list,json'], {
+    env: { PLAYWRIGHT_JSON_OUTPUT_NAME: file },
+  });
+  if (!existsSync(file)) return tally.fail('playwright: no report');
+  const result = JSON.parse(readFileSync(file, 'utf8'));
+  for (const error of result.errors) tally.fail(`playwright: ${error.message}`);
+  let count = 0;
+  const walk = (suite, path) => {
+    for (const spec of suite.specs ?? []) {
+      for (const test of spec.tests) {
+        count++;
+        const name = `${test.projectName}: ${[...path, spec.title].join(' › ')}`;
+        // 'skipped' is only right where a test says that a browser lacks the thing itself; it is listed, not counted.
+        if (test.status === 'expected') tally.pass();
+        else if (test.status === 'flaky') {
+          // Only with retries (CI): a busy machine can starve a call of its frames. Passed at the second try, and said so.
+          tally.pass();
+          console.log(`  second try ${name}`);
+        } else if (test.status === 'skipped') console.log(`  skipped ${name}`);
+        else tally.fail(name);
+      }
+    }
+    for (const child of suite.suites ?? []) walk(child, [...path, child.title]);
+  };
+  for (const suite of result.suites) walk(suite, [suite.title]);
+  if (count === 0) tally.fail('playwright ran no test');
+}
+
 const sourceFiles = (output) => output.split('\n').filter((name) => /\.(cc|h)$/.test(name));
 
 const suites = {
@@ -232,37 +263,17 @@ const suites = {
 
   async browser(tally) {
     if (!(await buildSite(tally))) return;
-    const file = report('playwright.json');
-    await run(
-      'node_modules/.bin/playwright',
-      ['test', '-c', 'tests/browser/playwright.config.ts', '--reporter=list,json'],
-      {
-        env: { PLAYWRIGHT_JSON_OUTPUT_NAME: file },
-      },
-    );
-    if (!existsSync(file)) return tally.fail('playwright: no report');
-    const result = JSON.parse(readFileSync(file, 'utf8'));
-    for (const error of result.errors) tally.fail(`playwright: ${error.message}`);
-    let count = 0;
-    const walk = (suite, path) => {
-      for (const spec of suite.specs ?? []) {
-        for (const test of spec.tests) {
-          count++;
-          const name = `${test.projectName}: ${[...path, spec.title].join(' › ')}`;
-          // 'skipped' is only right where a test says that a browser lacks the thing itself; it is listed, not counted.
-          if (test.status === 'expected') tally.pass();
-          else if (test.status === 'flaky') {
-            // Only with retries (CI): a busy machine can starve a call of its frames. Passed at the second try, and said so.
-            tally.pass();
-            console.log(`  second try ${name}`);
-          } else if (test.status === 'skipped') console.log(`  skipped ${name}`);
-          else tally.fail(name);
-        }
-      }
-      for (const child of suite.suites ?? []) walk(child, [...path, child.title]);
-    };
-    for (const suite of result.suites) walk(suite, [suite.title]);
-    if (count === 0) tally.fail('playwright ran no test');
+    await playwright(tally, 'tests/browser/playwright.config.ts', 'playwright.json');
+  },
+
+  async matrix(tally) {
+    if (!(await buildSite(tally))) return;
+    // The servers: minutes the first time, nothing afterwards.
+    const { code } = await run('tools/setup/matrix.sh', []);
+    tally.check('the Matrix servers are installed', code === 0);
+    if (code !== 0) return;
+    await vitest(tally, 'tests/servers');
+    await playwright(tally, 'tests/matrix/playwright.config.ts', 'playwright-matrix.json');
   },
 };
 

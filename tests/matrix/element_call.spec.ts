@@ -47,7 +47,7 @@ test('three people, two clients: a late joiner gets everybody, a leaver gets nob
       [bert, cleo],
     ] as const)
       await meets(one, other);
-    await cleo.frame().getByRole('button', { name: 'Leave', exact: true }).click();
+    await cleo.frame().getByRole('button', { name: 'Leave call', exact: true }).click();
     await expect(cleo.frame().locator('siegel-notice')).toBeVisible();
     await expect
       .poll(

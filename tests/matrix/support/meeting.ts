@@ -187,13 +187,15 @@ export class Meeting {
     return guest;
   }
 
-  /** The homeserver holds a membership of this device. */
-  async isMember(account: Account, roomId: string, deadlineMs = 60_000): Promise<void> {
+  /** The homeserver holds a membership of this device, or with `anyDevice` of one of this person's. */
+  async isMember(account: Account, roomId: string, deadlineMs = 60_000, anyDevice = false): Promise<void> {
     await until(
       async () => {
         const members = await this.organiser.roomState(roomId, 'org.matrix.msc3401.call.member');
         return members.some(
-          ({ content, sender }) => sender === account.userId && content.device_id === account.deviceId,
+          ({ content, sender }) =>
+            sender === account.userId &&
+            (anyDevice ? content.device_id !== undefined : content.device_id === account.deviceId),
         );
       },
       deadlineMs,

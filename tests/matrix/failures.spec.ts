@@ -1,0 +1,230 @@
+/** What goes wrong in a call: a hostile media server, lost keys, servers that go away, and rooms that cannot have a call. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Encryption_Type } from '@livekit/protocol';
+import { expect, test } from '@playwright/test';
+import { badgeOf } from '../browser/support/call_page';
+import { until } from '../browser/support/until';
+import { claimsClear, liveKitRoom, participantsIn, plainIdentity } from '../servers/matrix/stack.mjs';
+import type { KeyFate } from './pages/host/main';
+import { startForger } from './support/forger';
+import { type Guest, getsNothing, type Meeting, meets, received, withMeeting } from './support/meeting';
+
+/** Kinds of the security notices that our page shows. */
+function warnings(guest: Guest): Promise<string[]> {
+  return guest
+    .frame()
+    .locator('siegel-warnings')
+    .evaluateAll((elements) =>
+      elements.flatMap((element) =>
+        (element as never as { warnings: { kind: string }[] }).warnings.map(({ kind }) => kind),
+      ),
+    );
+}
+
+async function warns(guest: Guest, kind: string, deadlineMs = 20_000): Promise<void> {
+  await expect.poll(() => warnings(guest), { timeout: deadlineMs, message: `${guest.name}'s notices` }).toContain(kind);
+}
+
+const identityOf = ({ account }: Guest) => plainIdentity(account.userId, account.deviceId);
+
+test('a media server that calls a sender unencrypted changes nothing, and is reported', async () => {
+  await withMeeting({ proxy: true }, async (meeting) => {
+    const room = await meeting.room();
+    const ada = await meeting.elementCall('chromium', room);
+    const clear = claimsClear(identityOf(ada));
+    // Only towards others: Element Call believes what it is told of itself.
+    meeting.stack.proxy!.onResponse = (message, from) => (from.identity === identityOf(ada) ? message : clear(message));
+    const bert = await meeting.siegel('chromium', room);
+    await meets(bert, ada);
+    await meets(ada, bert);
+    await warns(bert, 'claimed-clear');
+  });
+});
+
+for (const claim of ['NONE', 'GCM'] as const) {
+  test(`clear media under a member's name does not play when the media server says ${claim}`, async () => {
+    await withMeeting({ proxy: true }, async (meeting) => {
+      const room = await meeting.room();
+      const ada = await meeting.elementCall('chromium', room);
+      const bert = await meeting.siegel('chromium', room);
+      await meets(bert, ada);
+      const identity = identityOf(ada);
+      meeting.stack.proxy!.onResponse = (message) => {
+        for (const participant of participantsIn(message))
+          if (participant.identity === identity)
+            for (const track of participant.tracks) track.encryption = Encryption_Type[claim];
+        return message;
+      };
+      // Ada's browser is gone, her membership stays until the homeserver ends it: bert still has her key.
+      await ada.browser.close();
+      const forger = await startForger(2, meeting.stack);
+      try {
+        const before = await received(bert, 0);
+        await forger.forge(identity, liveKitRoom(room));
+        let now = before;
+        const end = performance.now() + 12_000;
+        while (performance.now() < end) {
+          now = await received(bert, 300);
+          for (const means of now.pictures) expect(forger.isSeenIn(means), 'the forger’s picture').toBe(false);
+          for (const sound of now.sounds) expect(forger.isHeardIn(sound), 'the forger’s tone').toBe(false);
+          await sleep(300);
+        }
+        expect(now.bytes, 'forged media arrives').toBeGreaterThan(20_000);
+        await warns(bert, 'clear-media', 5000);
+      } finally {
+        await forger.close();
+      }
+    });
+  });
+}
+
+const fates: Record<string, { fate: KeyFate; opens: boolean }> = {
+  'a key that is lost': { fate: { kind: 'lose' }, opens: false },
+  'a key that comes eight seconds late': { fate: { kind: 'delay', ms: 8000 }, opens: true },
+  'a key that comes three times': { fate: { kind: 'repeat', times: 3 }, opens: true },
+  'a key for another room': { fate: { kind: 'room', roomId: '!another:room' }, opens: false },
+  'a key of an unknown device': { fate: { kind: 'device', deviceId: 'UNKNOWN' }, opens: false },
+};
+for (const [name, { fate, opens }] of Object.entries(fates)) {
+  test(`${name}: ${opens ? 'the media opens' : 'nothing of it plays, and that is shown'}`, async () => {
+    await withMeeting({}, async (meeting) => {
+      const room = await meeting.room();
+      const ada = await meeting.elementCall('chromium', room, { keyFate: fate });
+      const bert = await meeting.siegel('chromium', room);
+      await meets(ada, bert);
+      if (opens) {
+        await meets(bert, ada);
+        return;
+      }
+      await getsNothing(bert, 6000, 50_000);
+      await expect(badgeOf(bert, ada)).toHaveAttribute('data-cause', /^(no-key|waiting-key)$/, { timeout: 20_000 });
+    });
+  });
+}
+
+test('the homeserver is away for 30 seconds: media goes on, and the call is whole afterwards', async () => {
+  await withMeeting({}, async (meeting) => {
+    const room = await meeting.room();
+    const ada = await meeting.siegel('chromium', room);
+    const bert = await meeting.siegel('chromium', room);
+    await meets(ada, bert);
+    await meets(bert, ada);
+    await meeting.stack.synapse.stop();
+    await sleep(20_000);
+    const half = await received(ada, 0);
+    await sleep(10_000);
+    const end = await received(ada, 0);
+    expect(end.decoded - half.decoded, 'video frames in ten seconds').toBeGreaterThan(40);
+    await meets(ada, bert);
+    await meets(bert, ada);
+    await meeting.stack.synapse.start();
+    await meeting.isMember(ada.account, room, 40_000, true);
+    await meeting.isMember(bert.account, room, 40_000, true);
+    // Somebody who comes now gets keys, and everybody gets theirs.
+    const cleo = await meeting.elementCall('chromium', room);
+    await meets(cleo, ada, 60_000);
+    await meets(ada, cleo, 60_000);
+    await meets(bert, cleo, 60_000);
+  });
+});
+
+test('the media server is killed and started again: back within 15 seconds, muted stays muted', async () => {
+  await withMeeting({}, async (meeting) => {
+    const room = await meeting.room();
+    const ada = await meeting.siegel('chromium', room);
+    const bert = await meeting.siegel('chromium', room);
+    await meets(ada, bert);
+    await meets(bert, ada);
+    await bert.page.getByRole('button', { name: 'Mute microphone', exact: true }).click();
+    await bert.page.getByRole('button', { name: 'Raise hand', exact: true }).click();
+    await meeting.stack.livekit.kill();
+    await sleep(3000);
+    await meeting.stack.livekit.start();
+    const before = (await received(ada, 0)).decoded;
+    const took = await until(
+      async () => (await received(ada, 0)).pictures.length > 0 && (await received(ada, 0)).decoded !== before,
+      15_000,
+      () => 'no media 15 s after the media server came back',
+      200,
+    );
+    console.log(`  media again ${(took / 1000).toFixed(1)} s after the media server came back`);
+    await meets(bert, ada);
+    await expect(bert.page.getByRole('button', { name: 'Unmute microphone', exact: true })).toBeVisible();
+    await expect(bert.page.getByRole('button', { name: 'Lower hand', exact: true })).toBeVisible();
+    for (const { rms } of (await received(ada)).sounds) expect(rms, 'bert is still muted').toBeLessThan(0.001);
+  });
+});
+
+test('access tokens that expire are renewed during the call', async () => {
+  await withMeeting({ homeserver: { accessTokenSeconds: 15 } }, async (meeting) => {
+    const room = await meeting.room();
+    const ada = await meeting.siegel('chromium', room);
+    await sleep(35_000);
+    // Needs the homeserver on Ada's side: the membership of the newcomer, and to-device messages both ways.
+    const bert = await meeting.elementCall('chromium', room);
+    await meets(bert, ada, 60_000);
+    await meets(ada, bert, 60_000);
+    expect(ada.requests.filter(({ url }) => url.endsWith('/refresh')).length).toBeGreaterThan(0);
+  });
+});
+
+test('a room that is not encrypted is refused with an explanation, and joined only by choice under a red badge', async () => {
+  await withMeeting({}, async (meeting) => {
+    const room = await meeting.room({ encrypted: false });
+    const ada = await meeting.siegel('chromium', room, { join: false });
+    await expect(ada.page.getByRole('heading', { name: 'This room is not encrypted' })).toBeVisible({
+      timeout: 30_000,
+    });
+    await expect(ada.page.locator('siegel-lobby')).toHaveCount(0);
+    await ada.page.getByRole('button', { name: 'Join all the same' }).click();
+    await meeting.joinFromLobby(ada);
+    await warns(ada, 'room-not-encrypted');
+    await expect(ada.page.locator('siegel-badge').first()).toHaveAttribute('data-level', 'red');
+  });
+});
+
+for (const [name, homeserver] of Object.entries({
+  'names no media server': { transports: [] },
+  'does not know the question for media servers': { transportEndpoint: false },
+})) {
+  test(`a homeserver that ${name}: the error says what the operator must set`, async () => {
+    await withMeeting({ homeserver }, async (meeting: Meeting) => {
+      const room = await meeting.room();
+      const ada = await meeting.siegel('chromium', room, { join: false });
+      await ada.page.getByRole('button', { name: 'Turn on camera and microphone' }).click({ timeout: 30_000 });
+      const join = ada.page.getByRole('button', { name: 'Join now', exact: true });
+      await expect(join).toBeEnabled({ timeout: 20_000 });
+      await join.click();
+      await expect(ada.page.getByText('must set up a MatrixRTC transport (LiveKit)')).toBeVisible({ timeout: 30_000 });
+      await expect(ada.page.locator('siegel-call')).toHaveCount(0);
+    });
+  });
+}
+
+test('from joining to leaving our page talks to the homeserver, the token service and the media server, and keeps nothing', async () => {
+  await withMeeting({}, async (meeting) => {
+    const room = await meeting.room();
+    const ada = await meeting.siegel('chromium', room);
+    const bert = await meeting.siegel('chromium', room);
+    await meets(ada, bert);
+    await meets(bert, ada);
+    const sockets: string[] = [];
+    ada.page.on('websocket', (socket) => sockets.push(socket.url()));
+    await ada.page.getByRole('button', { name: 'Leave call', exact: true }).click();
+    await expect(ada.page.locator('siegel-notice')).toBeVisible();
+    await sleep(2000);
+    const allowed = [meeting.stack.pages?.url, ...meeting.stack.connect].map((url) => new URL(url ?? '').host);
+    const asked = [...ada.requests.map(({ url }) => url), ...sockets].filter((url) => !/^(data|blob|about):/.test(url));
+    expect(asked.length).toBeGreaterThan(10);
+    for (const url of asked) expect(allowed, url).toContain(new URL(url).host);
+    for (const url of asked) expect(url).not.toContain(ada.account.password);
+    const kept = await ada.page.evaluate(async () => ({
+      cookie: document.cookie,
+      local: Object.keys(localStorage),
+      session: Object.keys(sessionStorage),
+      databases: (await indexedDB.databases()).map(({ name }) => name),
+      caches: await caches.keys(),
+    }));
+    expect(kept).toEqual({ cookie: '', local: [], session: [], databases: [], caches: [] });
+  });
+});
