@@ -65,7 +65,7 @@ export class KeyStore {
     keyIndex: unknown,
     use: boolean,
   ): Promise<{ index: number; changed: boolean; moved: boolean }> {
-    if (!canDerive(key)) throw new TypeError('not a key that can be derived from');
+    if (!canDerive(key)) throw new TypeError();
     const index = this.index(keyIndex);
     const chain = await this.#derive(key, this.#options.ratchetSalt, kInfo, 256);
     const origin = await this.#fingerprint(chain);

@@ -180,7 +180,7 @@ export class LiveKitWorker {
     try {
       const { engine, info } = await startEngine(around, 'livekit', webCryptoFrom);
       if (this.#ended) return;
-      if (!around.subtle) throw new MediaError('wasm-load', 'There is no WebCrypto here (plain http?).');
+      if (!around.subtle) throw new MediaError('wasm-load', 'There is no WebCrypto here.');
       const shared: PipeShared = {
         engine,
         webCryptoFrom: info.webCryptoFrom,
@@ -218,7 +218,7 @@ export class LiveKitWorker {
         if (typeof WebAssembly !== 'undefined' && error instanceof WebAssembly.RuntimeError)
           this.#running?.shared.trapped();
         // Names of DOM exceptions and our own texts only: nothing of what was worked on.
-        else this.#error('InternalError', `a message was refused (${(error as Error)?.name ?? 'error'})`, undefined);
+        else this.#error('InternalError', `a message was refused (${(error as Error).name})`, undefined);
       }
     });
   }
@@ -304,7 +304,7 @@ export class LiveKitWorker {
     const slot = member.keys.slots.get(index);
     if (!prepared || !slot || member.participant.removed) return;
     const code = member.participant.install(use, index, prepared.bytes, prepared.derivation, true);
-    if (code !== 0) throw new RangeError('key refused');
+    if (code !== 0) throw new RangeError();
     if (use === 'receive') slot.followed = 0;
     for (const pipe of member.participant.pipes) {
       if (use === 'receive' && pipe.info.direction === 'receive') pipe.onReceiveKey();
@@ -487,7 +487,7 @@ export class LiveKitWorker {
           identity,
         );
       } else {
-        this.#error('InternalError', `a frame of participant ${identity} could not be sealed (${reason})`, identity);
+        this.#error('InternalError', `a frame of participant ${identity} was refused (${reason})`, identity);
       }
       return;
     }
@@ -513,7 +513,7 @@ export class LiveKitWorker {
       case 'injectedFrame':
         return;
       default:
-        this.#error('InternalError', `a frame of participant ${identity} could not be opened (${reason})`, identity);
+        this.#error('InternalError', `a frame of participant ${identity} was refused (${reason})`, identity);
     }
   }
 
@@ -572,7 +572,7 @@ export class LiveKitWorker {
   }
 
   #engine(): Running {
-    if (!this.#running) throw new MediaError('closed', 'The engine is not there.');
+    if (!this.#running) throw new MediaError('closed', '');
     return this.#running;
   }
 

@@ -86,6 +86,8 @@ export class Pipe {
   #mimeType = '';
   #mimeCodec: CodecName = 'unknown';
   #starved = false;
+  /** Receiving: `counters.codec` still holds. */
+  #codecKnown = false;
   #keyFrameAskedAt = Number.NEGATIVE_INFINITY;
 
   constructor(task: PipeTask, shared: PipeShared, ends: PipeEnds) {
@@ -125,6 +127,7 @@ export class Pipe {
     if (!task) return;
     this.#task = task;
     this.counters = task.participant.counters(task.info);
+    this.#codecKnown = false;
     this.#starved = false;
     if (!this.#ended) task.participant.pipes.add(this);
   }
@@ -207,12 +210,12 @@ export class Pipe {
       counters.empty++;
       return;
     }
-    const metadata = frame.getMetadata();
-    const name = this.#codec(metadata);
-    counters.codec = name;
-    const codec = Codec[name];
     const type = this.#type(frame);
     if (this.#sealing) {
+      const metadata = frame.getMetadata();
+      const name = this.#codec(metadata);
+      counters.codec = name;
+      const codec = Codec[name];
       const handle = participant.sealerHandle;
       if (handle === 0) {
         this.#reject('missingKey', now, data);
@@ -234,6 +237,13 @@ export class Pipe {
         this.#reject('missingKey', now, data);
         return;
       }
+      // Asking the browser costs as much as opening a small frame. Another codec starts with a key frame; and whatever was
+      // taken for the wrong one does not open, so the next frame is asked again.
+      if (type === FrameType.key || !this.#codecKnown) {
+        counters.codec = this.#codec(frame.getMetadata());
+        this.#codecKnown = counters.codec !== 'unknown';
+      }
+      const codec = Codec[counters.codec];
       if (size >= this.#shared.webCryptoFrom.open && participant.opening < kMaxTickets) {
         if (this.#openSplit(frame, participant, data, handle, codec, type, now)) return;
       }
@@ -402,6 +412,7 @@ export class Pipe {
 
   #reject(reason: RejectReason, now: number, data: ArrayBuffer): void {
     countRejected(this.counters, reason, now);
+    this.#codecKnown = false;
     if (!this.#sealing && this.info.kind === 'video' && kStarving.includes(reason)) this.#starved = true;
     this.#shared.watch?.rejected(this, reason, data);
   }

@@ -2,7 +2,7 @@
  * The unmodified livekit-client with either worker, driven by tests and by the benchmark. Shows every video, so that it is
  * decoded, and plays every sound.
  */
-import { BaseKeyProvider, createLocalTracks, Room, RoomEvent, Track, type VideoCodec } from 'livekit-client';
+import { BaseKeyProvider, Room, RoomEvent, Track, type VideoCodec } from 'livekit-client';
 import type { SecurityWarning } from '../../../../web/livekit';
 import { createLiveKitWorker, LiveKitCipher } from '../../../../web/livekit';
 import type { StatsSnapshot } from '../../../../web/media/types';
@@ -97,18 +97,29 @@ async function join(options: JoinOptions): Promise<void> {
   const { publish } = options;
   if (!publish) return;
   const { audio = true, video = true, codec = 'vp8' } = publish;
-  const tracks = await createLocalTracks({
-    audio: audio && { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
-    video: video && { resolution: { width: 320, height: 240, frameRate: 15 } },
-  });
-  for (const track of tracks) {
-    await room.localParticipant.publishTrack(
-      track,
-      track.kind === Track.Kind.Video
-        ? { videoCodec: codec, videoEncoding: { maxBitrate: 300_000, maxFramerate: 15 } }
-        : { dtx: false },
-    );
-  }
+  if (audio)
+    await room.localParticipant.publishTrack(await capture('audio'), { source: Track.Source.Microphone, dtx: false });
+  if (video)
+    await room.localParticipant.publishTrack(await capture('video'), {
+      source: Track.Source.Camera,
+      videoCodec: codec,
+      videoEncoding: { maxBitrate: 300_000, maxFramerate: 15 },
+    });
+}
+
+const captured = new Map<string, Promise<MediaStreamTrack>>();
+
+/** One microphone and one camera, however many rooms there are. */
+async function capture(kind: 'audio' | 'video'): Promise<MediaStreamTrack> {
+  const constraints: MediaStreamConstraints =
+    kind === 'audio'
+      ? { audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } }
+      : { video: { width: 320, height: 240, frameRate: 15 } };
+  const first =
+    captured.get(kind) ??
+    navigator.mediaDevices.getUserMedia(constraints).then((stream) => stream.getTracks()[0] as MediaStreamTrack);
+  captured.set(kind, first);
+  return (await first).clone();
 }
 
 async function received(): Promise<Heard[]> {
