@@ -6,6 +6,7 @@
  */
 import { initAsync } from '@matrix-org/matrix-sdk-crypto-wasm';
 import {
+  type AccessTokens,
   ClientEvent,
   createClient,
   type LoginRequest,
@@ -20,6 +21,7 @@ import { MatrixError, problemOf } from './errors';
 import { isUserId } from './links';
 import { silentLogger } from './quiet';
 import { type KeptSession, kCryptoPrefix, redirectNote, sessionStore } from './store';
+import { TokenRenewal } from './tokens';
 import type { Homeserver, MatrixTarget } from './types';
 
 /** Name of the SDK's WebAssembly file in the folder of assets; tools/build.mjs puts it there. */
@@ -31,6 +33,8 @@ export interface Session extends KeptSession {
   remember: boolean;
   /** This page made the device: nobody else needs it after signing out. */
   ownDevice: boolean;
+  /** How long the access token lives, if the server said, ms from signing in. */
+  lifeMs?: number;
 }
 
 const temporary = (baseUrl: string, accessToken?: string): MatrixClient =>
@@ -45,7 +49,11 @@ const temporary = (baseUrl: string, accessToken?: string): MatrixClient =>
 // Signing in ----------------------------------------------------------------------------------------------------------
 
 async function login(server: Homeserver, request: LoginRequest, remember: boolean, name: string): Promise<Session> {
-  const answer = await temporary(server.baseUrl).loginRequest({ initial_device_display_name: name, ...request });
+  const answer = await temporary(server.baseUrl).loginRequest({
+    initial_device_display_name: name,
+    refresh_token: true,
+    ...request,
+  });
   if (!isUserId(answer.user_id) || !answer.device_id || !answer.access_token) throw new MatrixError('not-a-homeserver');
   return {
     baseUrl: server.baseUrl,
@@ -53,6 +61,8 @@ async function login(server: Homeserver, request: LoginRequest, remember: boolea
     userId: answer.user_id,
     deviceId: answer.device_id,
     accessToken: answer.access_token,
+    ...(answer.refresh_token ? { refreshToken: answer.refresh_token } : {}),
+    ...(answer.expires_in_ms ? { lifeMs: answer.expires_in_ms } : {}),
     remember,
     ownDevice: true,
   };
@@ -220,7 +230,7 @@ export async function finishRedirect(
 // Running -------------------------------------------------------------------------------------------------------------
 
 function keepable(session: Session): KeptSession {
-  const { remember: _remember, ownDevice: _ownDevice, ...kept } = session;
+  const { remember: _remember, ownDevice: _ownDevice, lifeMs: _life, ...kept } = session;
   return kept;
 }
 
@@ -235,18 +245,30 @@ export async function startClient(session: Session, assets: URL): Promise<Matrix
     throw new MatrixError('crypto-failed');
   }
   if (session.remember) await sessionStore.save(keepable(session));
-  const client = createClient({
+  const save = (): void => {
+    if (session.remember) void sessionStore.save(keepable(session)).catch(() => {});
+  };
+  const renewal = new TokenRenewal(session, session.lifeMs, () => {
+    client.setAccessToken(session.accessToken);
+    save();
+  });
+  const client: MatrixClient = createClient({
     baseUrl: session.baseUrl,
     userId: session.userId,
     deviceId: session.deviceId,
     accessToken: session.accessToken,
-    ...(session.refreshToken ? { refreshToken: session.refreshToken } : {}),
-    ...(session.oauthClientId ? { oauthClientId: session.oauthClientId } : {}),
-    onTokenRefresh: ({ accessToken, refreshToken }) => {
-      session.accessToken = accessToken;
-      if (refreshToken) session.refreshToken = refreshToken;
-      if (session.remember) void sessionStore.save(keepable(session)).catch(() => {});
-    },
+    // The SDK renews the tokens of OAuth sessions, we those of the older kind.
+    ...(session.oauthClientId
+      ? {
+          oauthClientId: session.oauthClientId,
+          ...(session.refreshToken ? { refreshToken: session.refreshToken } : {}),
+          onTokenRefresh: ({ accessToken, refreshToken }: AccessTokens) => {
+            session.accessToken = accessToken;
+            if (refreshToken) session.refreshToken = refreshToken;
+            save();
+          },
+        }
+      : { fetchFn: renewal.fetch }),
     logger: silentLogger,
     localTimeoutMs: kRequestTimeoutMs,
     store: new MemoryStore(),

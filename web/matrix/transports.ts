@@ -9,6 +9,7 @@ import { isServerName } from './links';
 import type { CallMode } from './types';
 
 const kMaxTicket = 10_000;
+const kWellKnownMs = 4000;
 
 /** Address of a token service; undefined unless it is https, or http on this computer. */
 export function serviceUrl(transport: unknown): string | undefined {
@@ -44,7 +45,7 @@ async function wellKnownTransport(client: MatrixClient): Promise<string | undefi
   const domain = client.getDomain();
   if (!domain || !isServerName(domain)) return undefined;
   try {
-    const response = await plainFetch(`https://${domain}/.well-known/matrix/client`);
+    const response = await plainFetch(`https://${domain}/.well-known/matrix/client`, {}, kWellKnownMs);
     const foci = response.ok ? (await readJson(response))?.['org.matrix.msc4143.rtc_foci'] : undefined;
     for (const focus of Array.isArray(foci) ? foci.slice(0, 20) : []) {
       const url = serviceUrl(focus);
