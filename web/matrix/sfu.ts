@@ -322,7 +322,6 @@ export class SfuConnection extends Emitter<SfuEvents> {
           peerConnectionTimeout: 10_000,
         })
         .catch((error: unknown) => {
-          String((error as Error)?.message) + String((error as Error)?.stack).slice(0, 1500);
           const refused = error instanceof ConnectionError && error.reason === ConnectionErrorReason.NotAllowed;
           throw new MatrixError(refused ? 'token-service-refused' : 'sfu-unreachable');
         });
