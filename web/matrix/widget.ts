@@ -15,7 +15,13 @@ import {
   MsgType,
   type Room,
 } from 'matrix-js-sdk/lib/matrix';
-import { type IWidgetApiRequest, MatrixCapabilities, WidgetApi } from 'matrix-widget-api';
+import {
+  type IRoomEvent,
+  type IWidgetApiRequest,
+  MatrixCapabilities,
+  WidgetApi,
+  WidgetApiToWidgetAction,
+} from 'matrix-widget-api';
 import { cleanName, Emitter, type LocalMedia } from '../call';
 import { Avatars } from './avatars';
 import { WidgetDeviceMessages } from './devices';
@@ -118,6 +124,13 @@ export async function startWidget(parameters: WidgetParameters, assets: URL): Pr
   Object.assign(api.transport, {
     sendInternal: (message: unknown) => window.parent.postMessage(message, parameters.parentOrigin),
   });
+  let pushed: IRoomEvent[] = [];
+  api.once(
+    `action:${WidgetApiToWidgetAction.UpdateState}`,
+    (event: CustomEvent<{ data: { state?: IRoomEvent[] } }>) => {
+      pushed = event.detail.data.state ?? [];
+    },
+  );
   api.requestCapability(MatrixCapabilities.AlwaysOnScreen);
   api.requestCapability(MatrixCapabilities.MSC4039DownloadFile);
   const { baseUrl, userId, deviceId, roomId } = parameters;
@@ -141,6 +154,12 @@ export async function startWidget(parameters: WidgetParameters, assets: URL): Pr
   await Promise.race([client.startClient({ lazyLoadMembers: false }), late]);
   const room = client.getRoom(roomId);
   if (!room) throw new MatrixError('room-not-found');
+  // The SDK is ready when the state has come, not when it is in place: until then an encrypted room looks like a clear one.
+  const inPlace = ({ type, state_key = '' }: IRoomEvent) => room.currentState.getStateEvents(type, state_key) !== null;
+  for (const until = Date.now() + kStartMs; !pushed.filter(({ room_id }) => room_id === roomId).every(inPlace); ) {
+    if (Date.now() > until) throw new MatrixError('internal');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   return new WidgetAccount(api, client, room, assets);
 }
 
