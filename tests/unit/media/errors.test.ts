@@ -58,6 +58,11 @@ test('every error has a reason, and only those that no frame meets are internal'
     'kEmptyFrame',
     'kKeyUsage',
   ]);
+  // The closed list of types.ts, but 'internal'.
+  const types = readFileSync(join(root, 'web/media/types.ts'), 'utf8');
+  const list = /type RejectReason =([^;]*);/.exec(types)?.[1] ?? '';
+  const listed = [...list.matchAll(/'(\w+)'/g)].map(([, reason]) => reason);
+  expect(new Set(reasons)).toEqual(new Set(listed));
   expect(rejectReason(2)).toBe('authentication');
   expect(rejectReason(99)).toBe('internal');
   expect(kEmptyFrame).toBe(13);
