@@ -13,7 +13,7 @@ import {
 } from 'matrix-js-sdk/lib/matrix';
 import { cleanName, Emitter } from '../call';
 import { Avatars, clientDownload } from './avatars';
-import { dropDevice, endClient, type Session } from './client';
+import { dropDevice, dropMembership, endClient, type Session } from './client';
 import { ClientDeviceMessages, type DeviceMessages } from './devices';
 import { MatrixError } from './errors';
 import { kMemberEvent, MatrixRoom } from './matrix_room';
@@ -57,7 +57,13 @@ export class ClientAccount extends Emitter<MatrixAccountEvents> implements Matri
       if (event.getType() === kMemberEvent || event.getType().startsWith('m.room.')) this.#refreshSoon();
     };
     const onLoggedOut = (): void => void this.#end('token-expired', false);
-    const onPageHide = (): void => dropDevice(session);
+    const onPageHide = (): void => {
+      for (const call of this.#calls) {
+        const key = call.membershipKey;
+        if (key !== undefined) dropMembership(session, call.roomId, key);
+      }
+      dropDevice(session);
+    };
     client.on(ClientEvent.Room, refresh);
     client.on(RoomEvent.Name, refresh);
     client.on(RoomEvent.MyMembership, refresh);

@@ -325,6 +325,22 @@ export async function endClient(client: MatrixClient, logout: boolean): Promise<
   await client.clearStores({ cryptoDatabasePrefix: kCryptoPrefix }).catch(() => {});
 }
 
+/**
+ * For a page that is being closed in a call: ends the membership now. What the SDK sends is cut off with the page, and the
+ * homeserver would notice only after the delay of the leave event.
+ */
+export function dropMembership(session: Session, roomId: string, stateKey: string): void {
+  const path = [roomId, 'state', 'org.matrix.msc3401.call.member', stateKey].map(encodeURIComponent).join('/');
+  void fetch(`${session.baseUrl}/_matrix/client/v3/rooms/${path}`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${session.accessToken}`, 'content-type': 'application/json' },
+    body: '{}',
+    keepalive: true,
+    credentials: 'omit',
+    referrerPolicy: 'no-referrer',
+  }).catch(() => {});
+}
+
 /** For a page that is being closed: removes a device that was made for this page only. */
 export function dropDevice(session: Session): void {
   if (session.remember || !session.ownDevice || session.oauthClientId) return;

@@ -145,6 +145,8 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   readonly #peers = new Map<string, Peer>();
   readonly #peerKeys = new PeerKeys();
   #ownKeys: OwnKeys | undefined;
+  /** Devices that were in the call, and sent no key since they left. */
+  readonly #departed = new Set<string>();
   readonly #names = new Map<string, string>();
   readonly #ownMeter = new BadgeMeter();
   #ownPassed = new Map<string, number>();
@@ -218,6 +220,18 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   }
   get activeSpeaker(): string {
     return this.#activeSpeaker;
+  }
+  get roomId(): string {
+    return this.#parts.room.roomId;
+  }
+  /** Where our membership stands in the room's state; undefined while there is none, or it is no state. */
+  get membershipKey(): string | undefined {
+    const { room, options } = this.#parts;
+    // Being left counts as well: what was sent for that may not get through any more.
+    if (!this.#session || options.mode === 'matrix_2_0') return undefined;
+    const { userId, deviceId } = this.#me;
+    // As the SDK names it: rooms with owned state need no underscore.
+    return `${/^org\.matrix\.msc3(?:757|779)\b/.test(room.getVersion()) ? '' : '_'}${userId}_${deviceId}_m.call`;
   }
   get encrypted(): boolean {
     return this.#parts.room.hasEncryptionStateEvent();
@@ -615,6 +629,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
         otherIdentities: [],
       };
       this.#peers.set(key, peer);
+      this.#departed.delete(key);
       this.#names.set(key, this.#nameOf(userId));
       this.#clear(`stray ${key}`);
       void this.#judge(peer);
@@ -652,7 +667,8 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
 
   #part(peer: Peer): void {
     this.#peers.delete(peer.key);
-    this.#peerKeys.forget(peer.key);
+    // Its keys are kept: a device whose membership lapsed and is back goes on with the same one and does not send it again.
+    this.#departed.add(peer.key);
     for (const about of ['keys', 'trust', 'new', 'changed', 'clear', 'flag']) this.#clear(`${about} ${peer.key}`);
     if (this.#activeSpeaker === peer.key) this.#activeSpeaker = '';
     const name = this.#names.get(peer.key) ?? '';
@@ -795,6 +811,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     }
     const name = deviceKey(device);
     if (!(await this.#peerKeys.add(device, key))) return;
+    this.#departed.delete(name);
     const peer = this.#peers.get(name);
     if (peer) {
       // A second message for an index replaces the first: it is the newer one by its sender's clock.
@@ -905,7 +922,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
       this.#warnWhile(silent, `keys ${peer.key}`, 'membership-without-keys', this.#nameOf(peer.userId));
     }
     for (const [key, at] of this.#peerKeys.devices) {
-      if (this.#peers.has(key)) continue;
+      if (this.#peers.has(key) || this.#departed.has(key)) continue;
       const age = Date.now() - at;
       if (age > kForgetStrayMs) this.#peerKeys.forget(key);
       const name = this.#nameOf(key.slice(0, key.indexOf('|')));

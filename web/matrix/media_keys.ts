@@ -339,6 +339,7 @@ export class PeerKeys {
     }
     // Before anything is waited for: two messages may come at once.
     known.sentAt.set(index, sentAt);
+    known.at = Date.now();
     this.#devices.set(name, known);
     if (this.#devices.size > kMaxDevices) this.#devices.delete(this.#devices.keys().next().value as string);
     const key = await crypto.subtle.importKey('raw', material, 'HKDF', false, ['deriveBits', 'deriveKey']);
@@ -356,7 +357,7 @@ export class PeerKeys {
     return [...(this.#devices.get(name)?.keys ?? [])];
   }
 
-  /** Devices with keys, and since when. */
+  /** Devices with keys, and when the last one came. */
   get devices(): Array<[string, number]> {
     return [...this.#devices].map(([name, { at }]) => [name, at]);
   }
