@@ -170,7 +170,7 @@ export class SiegelMatrixApp extends SiegelElement {
   override render() {
     const call = this.#call;
     if (this.view === 'call' && call && this.#media) {
-      return html`<siegel-call .room=${call} .media=${this.#media} .engine=${this.engine} .link=${() => call.link}></siegel-call>
+      return html`<siegel-call .room=${call} .media=${this.#media} .engine=${this.engine} .link=${() => call.link} .openLink=${false}></siegel-call>
         ${call.phase === 'failed' ? html`<div class="over">${this.#failed(true)}</div>` : nothing}`;
     }
     return html`<div class="page">
