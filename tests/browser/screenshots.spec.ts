@@ -3,59 +3,16 @@
  * see is asserted: nothing wider than the window, every control inside it and large enough to hit, and the text of the
  * state there.
  */
-import { mkdirSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { expect, firefox, type Page, test } from '@playwright/test';
 import { Call, newLink, startSite } from './support/call';
 import { badgeTurns, meets, press } from './support/call_page';
 import { firefoxOptions } from './support/launch_options';
 import type { BrowserKind } from './support/people';
-
-const kFolder = resolve(import.meta.dirname, '../../test-results/screenshots');
-const kSizes = [
-  { width: 360, height: 740 },
-  { width: 768, height: 1024 },
-  { width: 1280, height: 800 },
-];
+import { kSizes, takePictures } from './support/screens';
 
 const kindOf = (): BrowserKind => (test.info().project.name === 'firefox' ? 'firefox' : 'chromium');
 
-/** Controls that reach out of the window or are too small, in words. */
-function misplaced(page: Page): Promise<string[]> {
-  return page.evaluate(() => {
-    const found: string[] = [];
-    if (document.documentElement.scrollWidth > innerWidth + 1)
-      found.push(`page is ${document.documentElement.scrollWidth} px wide`);
-    const walk = (root: Document | ShadowRoot) => {
-      for (const element of root.querySelectorAll('*')) {
-        if (element.shadowRoot !== null) walk(element.shadowRoot);
-        if (!(element instanceof HTMLElement) || !element.matches('button, input, select, a[href]')) continue;
-        if (!element.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
-        const { left, right, width, height } = element.getBoundingClientRect();
-        if (width === 0) continue;
-        const name = element.getAttribute('aria-label') ?? (element.textContent.trim() || element.tagName);
-        if (left < -1 || right > innerWidth + 1) found.push(`"${name}" lies from ${left} to ${right}`);
-        if (height < 24 || width < 24) found.push(`"${name}" is ${width} × ${height}`);
-      }
-    };
-    walk(document);
-    return found;
-  });
-}
-
-async function takeAll(page: Page, name: string, sizes = kSizes): Promise<void> {
-  mkdirSync(kFolder, { recursive: true });
-  for (const size of sizes) {
-    await page.setViewportSize(size);
-    // Layout and fonts settle with the next two pictures.
-    await page.evaluate(
-      () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(null)))),
-    );
-    expect(await misplaced(page), `${name} at ${size.width} px`).toEqual([]);
-    const path = resolve(kFolder, `${kindOf()}-${name}-${size.width}.png`);
-    await page.screenshot({ path, caret: 'initial', animations: 'allow' });
-  }
-}
+const takeAll = (page: Page, name: string, sizes = kSizes) => takePictures(page, `${kindOf()}-${name}`, sizes);
 
 test('start page, bad links, lobby', async ({ page, browser }) => {
   const server = await startSite();
