@@ -142,8 +142,11 @@ test(`a pass phrase, both ways (seed ${seed})`, async () => {
 
 test(`a ratchet step on request, and both tell the application the same key (seed ${seed})`, async () => {
   const name = await person(bytes(16), 3);
+  type Told = { kind: string; data: { participantIdentity: string; ratchetResult: { chainKey: ArrayBuffer } } };
+  const told = (posted: Told[]) =>
+    posted.filter(({ kind, data }) => kind === 'ratchetKey' && data.participantIdentity === name);
   await published.tell('ratchetRequest', { participantIdentity: name, keyIndex: 3 });
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await stand.until(() => told(published.posted).length > 0);
   const samples = Array.from({ length: 10 }, () => sample('opus'));
   const theirs: { data: Uint8Array }[] = await published.throughWorker('encode', name, samples);
   expect(
@@ -157,9 +160,6 @@ test(`a ratchet step on request, and both tell the application the same key (see
     ),
   ).toEqual(plain(samples));
   await stand.idle();
-  type Told = { kind: string; data: { participantIdentity: string; ratchetResult: { chainKey: ArrayBuffer } } };
-  const told = (posted: Told[]) =>
-    posted.filter(({ kind, data }) => kind === 'ratchetKey' && data.participantIdentity === name);
   const chain = ({ data }: Told) => [...new Uint8Array(data.ratchetResult.chainKey)];
   const ours = told(stand.posted as Told[]).map(chain);
   expect(ours.length).toBe(1);
@@ -180,7 +180,8 @@ test(`data packets, both ways (seed ${seed})`, async () => {
     const ours = find(stand.posted as Answer[], `a${i}`)!;
     await published.tell('decryptDataRequest', { ...ours, uuid: `b${i}`, participantIdentity: name });
     await published.tell('encryptDataRequest', { uuid: `c${i}`, payload, participantIdentity: name });
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    // It says when it is done by answering; a busy machine takes its time.
+    await stand.until(() => Boolean(find(published.posted, `b${i}`) && find(published.posted, `c${i}`)));
     expect([...find(published.posted, `b${i}`)!.payload]).toEqual([...payload]);
     const theirs = find(published.posted, `c${i}`)!;
     stand.say('decryptDataRequest', { ...theirs, uuid: `d${i}`, participantIdentity: name });
