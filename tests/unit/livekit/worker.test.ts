@@ -152,9 +152,9 @@ describe('protocol', () => {
   test('frames that are still with WebCrypto when a transceiver changes hands go to nobody', async () => {
     const { bob, sending, receiving } = await call({ webCryptoFrom: always });
     sending.push(opus(1), opus(2));
-    await settle(60);
+    await bob.until(() => sending.out.length === 2);
     receiving.push(copy(sending.out[0]!));
-    await settle(60);
+    await bob.until(() => receiving.out.length === 1);
     // Everything about the next frame but WebCrypto's answer happens before the change.
     let answer!: () => void;
     const held = new Promise<void>((resolve) => {
@@ -167,8 +167,7 @@ describe('protocol', () => {
       return opened;
     });
     receiving.push(copy(sending.out[1]!));
-    await settle(60);
-    expect(slow).toHaveBeenCalled();
+    await bob.until(() => slow.mock.calls.length > 0);
     slow.mockRestore();
     bob.enable('carol');
     bob.say('updateCodec', { participantIdentity: 'carol', trackId: 'hers', previousTrackId: 'mic' });
@@ -397,18 +396,22 @@ describe('receiving is strict', () => {
     ['through WebCrypto', always],
   ])('replays and changed bytes are dropped and reported (%s)', async (_, webCryptoFrom) => {
     const { bob, alice, sending, receiving } = await call({ webCryptoFrom });
-    void alice;
     for (let i = 0; i < 4; i++) {
       sending.push(opus(i));
-      await settle();
+      await alice.until(() => sending.out.length === i + 1);
     }
     receiving.push(copy(sending.out[0]!));
-    await settle();
+    await bob.until(() => receiving.out.length === 1);
     for (const each of sending.out) receiving.push(copy(each));
-    await settle();
+    await bob.until(() => receiving.out.length === 4);
     receiving.push(copy(sending.out[3]!, (data) => data.with(2, data[2]! ^ 1) as Uint8Array));
     receiving.push(copy(sending.out[3]!, (data) => data.with(0, data[0]! ^ 1) as Uint8Array));
-    await settle(60);
+    const done = async () => {
+      const { frames, passed, rejected } = await bob.counters('mic');
+      return frames === passed + (rejected.replay ?? 0) + (rejected.authentication ?? 0);
+    };
+    await settle();
+    while (!(await done())) await settle();
     expect(receiving.texts()).toEqual([0, 1, 2, 3].map((i) => [0x78, i]));
     const { rejected } = await bob.counters('mic');
     // A changed repetition is known as one by its IV.
