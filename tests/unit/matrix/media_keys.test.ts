@@ -184,6 +184,22 @@ describe('our own key', () => {
     expect(sent.at(-1)).toMatchObject({ content: { keys: { index: 1 } }, to: [name('a')] });
   });
 
+  it('somebody who leaves while the homeserver is away gets none of the new keys', async () => {
+    const { keys, sent, server, pass } = stand();
+    await keys.start();
+    keys.update([member('a'), member('b'), member('c')]);
+    await pass(0);
+    server.away = true;
+    keys.update([member('a'), member('b')]);
+    await pass(2000);
+    keys.update([member('a')]);
+    await pass(2000);
+    server.away = false;
+    keys.retryNow();
+    await pass(5000);
+    expect(sent.slice(1).flatMap(({ to }) => to)).toEqual([name('a')]);
+  });
+
   it('alone after the last one left: a new key at once, nobody to wait for', async () => {
     const { keys, installed, pass } = stand();
     await keys.start();

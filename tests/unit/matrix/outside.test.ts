@@ -56,7 +56,8 @@ describe('names of rooms', () => {
 
   it('servers that are none are left out, and not more than ten are kept', () => {
     const many = Array.from({ length: 30 }, (_, i) => `via=s${i}.org`).join('&');
-    expect(parseTarget(`#/room/!abc?via=a b&via=http://x&${many}`).via).toHaveLength(10);
+    const { via } = parseTarget(`#/room/!abc?via=a b&via=http://x&${many}`);
+    expect(via).toEqual(Array.from({ length: 10 }, (_, i) => `s${i}.org`));
   });
 
   it('our links are read as they were written', () => {
