@@ -2,7 +2,7 @@
  * <siegel-call-app>: from the link to the goodbye. Holds the invitation (memory only), the devices, the cipher and the
  * room, and decides which screen is shown. The page hands it what it found in the address bar and how to make a cipher.
  */
-import { css, html, nothing } from 'lit';
+import { html, nothing } from 'lit';
 import { LocalMedia } from '../call';
 import type { Invitation, LinkProblem } from '../keys';
 import { ClientId, LocalRoom, type RoomFailure } from '../local';
@@ -11,12 +11,12 @@ import type { EngineInfo, MediaCipherApi } from '../media/types';
 import './call';
 import { define, SiegelElement } from './element';
 import { language } from './i18n';
-import { icons, mark } from './icons';
-import './language_select';
+import { icons } from './icons';
 import './lobby';
 import './notice';
 import type { NoticeAction } from './notice';
 import './start_page';
+import { shellHead, shellStyles } from './shell';
 import { sharedStyles } from './styles';
 
 type View = 'start' | 'link-problem' | 'lobby' | 'call' | 'failed' | 'left';
@@ -46,45 +46,7 @@ export class SiegelCallApp extends SiegelElement {
   readonly #client = new ClientId();
   #rejoinTimer: ReturnType<typeof setTimeout> | undefined;
 
-  static override styles = [
-    sharedStyles,
-    css`
-      :host {
-        display: block;
-        min-height: 100dvh;
-        background: var(--bg);
-      }
-      .page {
-        display: grid;
-        grid-template: auto minmax(0, 1fr) / minmax(0, 1fr);
-        min-height: 100dvh;
-      }
-      .head {
-        display: flex;
-        align-items: center;
-        justify-content: space-between;
-        gap: 1rem;
-        padding: calc(0.75rem + env(safe-area-inset-top)) max(1.1rem, env(safe-area-inset-right)) 0.5rem
-          max(1.1rem, env(safe-area-inset-left));
-      }
-      .brand {
-        display: flex;
-        align-items: center;
-        gap: 0.6rem;
-        font-size: var(--size-m);
-        font-weight: 700;
-        letter-spacing: -0.015em;
-      }
-      .over {
-        position: fixed;
-        z-index: 15;
-        inset: 0;
-        display: grid;
-        background: rgb(8 12 18 / 0.6);
-        overflow: auto;
-      }
-    `,
-  ];
+  static override styles = [sharedStyles, shellStyles];
 
   constructor() {
     super();
@@ -140,7 +102,7 @@ export class SiegelCallApp extends SiegelElement {
         ${room.phase === 'failed' ? html`<div class="over">${this.#failed(room.failure ?? 'internal', true)}</div>` : nothing}`;
     }
     return html`<div class="page">
-      <div class="head"><div class="brand">${mark}<span>${this.t.appName}</span></div><siegel-language></siegel-language></div>
+      ${shellHead(this.t.appName)}
       ${this.#content()}
     </div>`;
   }

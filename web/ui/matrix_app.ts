@@ -9,8 +9,7 @@ import type { EngineInfo, MediaFailure } from '../media/types';
 import './call';
 import { define, SiegelElement } from './element';
 import { language } from './i18n';
-import { icons, mark } from './icons';
-import './language_select';
+import { icons } from './icons';
 import './lobby';
 import type {
   MatrixAccount,
@@ -25,6 +24,7 @@ import './matrix_sign_in';
 import { problemOf } from './matrix_sign_in';
 import './notice';
 import type { NoticeAction } from './notice';
+import { shellHead, shellStyles } from './shell';
 import { sharedStyles } from './styles';
 
 type View = 'starting' | 'sign-in' | 'rooms' | 'clear-room' | 'lobby' | 'call' | 'left' | 'failed';
@@ -55,33 +55,8 @@ export class SiegelMatrixApp extends SiegelElement {
 
   static override styles = [
     sharedStyles,
+    shellStyles,
     css`
-      :host {
-        display: block;
-        min-height: 100dvh;
-        background: var(--bg);
-      }
-      .page {
-        display: grid;
-        grid-template: auto minmax(0, 1fr) / minmax(0, 1fr);
-        min-height: 100dvh;
-      }
-      .head {
-        display: flex;
-        align-items: center;
-        justify-content: space-between;
-        gap: 1rem;
-        padding: calc(0.75rem + env(safe-area-inset-top)) max(1.1rem, env(safe-area-inset-right)) 0.5rem
-          max(1.1rem, env(safe-area-inset-left));
-      }
-      .brand {
-        display: flex;
-        align-items: center;
-        gap: 0.6rem;
-        font-size: var(--size-m);
-        font-weight: 700;
-        letter-spacing: -0.015em;
-      }
       .wait {
         display: grid;
         place-content: center;
@@ -121,14 +96,6 @@ export class SiegelMatrixApp extends SiegelElement {
       }
       .above > div {
         width: 100%;
-      }
-      .over {
-        position: fixed;
-        z-index: 15;
-        inset: 0;
-        display: grid;
-        background: rgb(8 12 18 / 0.6);
-        overflow: auto;
       }
     `,
   ];
@@ -174,7 +141,7 @@ export class SiegelMatrixApp extends SiegelElement {
         ${call.phase === 'failed' ? html`<div class="over">${this.#failed(true)}</div>` : nothing}`;
     }
     return html`<div class="page">
-      <div class="head"><div class="brand">${mark}<span>${this.t.appName}</span></div><siegel-language></siegel-language></div>
+      ${shellHead(this.t.appName)}
       ${this.#content()}
     </div>`;
   }
