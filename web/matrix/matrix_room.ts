@@ -62,15 +62,6 @@ import { SfuConnection } from './sfu';
 import { getTicket, ownTransport, serviceUrl } from './transports';
 import type { MatrixCall, MatrixCallOptions, MatrixProblem } from './types';
 
-/**
- * The media server fills the gap with known frames of silence when somebody mutes. The worker drops them, and they are no sign
- * of anything; they count as empty frames. Any other frame of the server's own stays what it is.
- */
-function withoutSilence(track: TrackCounters): TrackCounters {
-  const { injectedFrame = 0, ...rejected } = track.rejected;
-  return injectedFrame === 0 ? track : { ...track, rejected, empty: track.empty + injectedFrame };
-}
-
 export const kMemberEvent = 'org.matrix.msc3401.call.member';
 
 /** As Element Call: how long the homeserver waits before it ends the membership of somebody who is no longer heard. */
@@ -838,8 +829,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     const of = (direction: TrackCounters['direction'], identity: string) =>
       snapshot.tracks.filter((track) => track.direction === direction && track.participant === identity);
     for (const peer of this.#peers.values())
-      if (this.#connectionOf(peer) === connection)
-        peer.meter.update(of('receive', peer.identity).map(withoutSilence), snapshot.now);
+      if (this.#connectionOf(peer) === connection) peer.meter.update(of('receive', peer.identity), snapshot.now);
     if (connection === this.#own) {
       this.#snapshotAt = performance.now();
       this.#silentTicks = 0;

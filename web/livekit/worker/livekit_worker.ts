@@ -511,6 +511,8 @@ export class LiveKitWorker {
         this.#warn('replayed-frames', identity, track);
         return;
       case 'injectedFrame':
+        // The server's mark on something that is not one of its known silences.
+        this.#clearFrame(identity, track);
         return;
       default:
         this.#error('InternalError', `a frame of participant ${identity} was refused (${reason})`, identity);

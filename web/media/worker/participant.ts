@@ -88,7 +88,8 @@ export class Participant {
   /** LiveKit: the mark of frames that the server made up, and whether known silence of that kind is let through. */
   setInjectedFrames(trailer: Uint8Array, accept: boolean): void {
     this.#injected = { trailer, accept };
-    this.opener?.setInjectedFrames(trailer, accept);
+    // The engine always tells known silence from everything else that carries the mark; the pipe decides what becomes of it.
+    this.opener?.setInjectedFrames(trailer, true);
   }
 
   /** A key that was derived elsewhere, `current` or not. Returns an Error number. Wipes `material`. */
@@ -165,7 +166,7 @@ export class Participant {
     if (this.opener === undefined) {
       this.opener = new this.#engine.module.Opener(Format[format], keyringSize, ratchetWindow);
       this.openerHandle = this.opener.handle;
-      if (this.#injected) this.opener.setInjectedFrames(this.#injected.trailer, this.#injected.accept);
+      if (this.#injected) this.opener.setInjectedFrames(this.#injected.trailer, true);
     }
     return this.opener;
   }

@@ -258,10 +258,10 @@ export class Pipe {
       return;
     }
     const { engine } = this.#shared;
-    // A silent frame that the server made up is not media of this sender.
+    // Known silence that the server put into a gap is not media of this sender, and no sign of anything when it is dropped.
     if (engine.field(ResultField.injected) !== 0) {
       if (this.#participant?.acceptsInjected) this.#passUnprotected(frame, output);
-      else this.#reject('injectedFrame', now, data);
+      else this.counters.empty++;
       return;
     }
     this.#passed(frame, output, engine.field(ResultField.keyIndex), engine.field(ResultField.generation), now);
@@ -322,7 +322,7 @@ export class Pipe {
     if (job === undefined) return false;
     if (typeof job === 'number') {
       // The server's frames are small: the direct path looks at them.
-      if (-job === kInjectedFrame && participant.acceptsInjected) return false;
+      if (-job === kInjectedFrame) return false;
       this.#refuse(job, now, data);
       return true;
     }
