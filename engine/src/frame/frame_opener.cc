@@ -23,7 +23,8 @@ constexpr std::size_t kMaxWindows = 32;   // of all keys together: 200 kB
 constexpr std::size_t kMaxRetired = 128;  // closed SSRCs for each key
 constexpr std::size_t kSFrameKids = 16;
 
-constexpr double kInjectedPerSecond = 50;
+// A member may send four tracks at a time: two of sound with 50 frames a second each, two of pictures.
+constexpr double kInjectedPerSecond = 250;
 constexpr std::size_t kMaxInjected = 2048;  // the known payloads are far smaller; longer ones are not hashed
 // SHA-256 of what LiveKit's server sends while a track is muted: a black VP8 picture, H.264 SPS, PPS and IDR, Opus
 // silence (client-sdk-js src/e2ee/worker/sifPayload.ts).
