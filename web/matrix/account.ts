@@ -16,7 +16,8 @@ import { Avatars, clientDownload } from './avatars';
 import { dropDevice, dropMembership, endClient, type Session } from './client';
 import { ClientDeviceMessages, type DeviceMessages } from './devices';
 import { MatrixError } from './errors';
-import { kMemberEvent, MatrixRoom } from './matrix_room';
+import { MatrixRoom } from './matrix_room';
+import { kMemberEvent } from './own_membership';
 import { createRoom, enterRoom, joinedRooms, summarize } from './rooms';
 import type {
   MatrixAccount,

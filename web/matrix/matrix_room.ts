@@ -24,12 +24,7 @@ import {
   RoomStateEvent,
   SyncState,
 } from 'matrix-js-sdk/lib/matrix';
-import {
-  type CallMembership,
-  type MatrixRTCSession,
-  MatrixRTCSessionEvent,
-  MembershipManagerEvent,
-} from 'matrix-js-sdk/lib/matrixrtc';
+import { type MatrixRTCSession, MatrixRTCSessionEvent } from 'matrix-js-sdk/lib/matrixrtc';
 import { computeRtcIdentityRaw } from 'matrix-js-sdk/lib/matrixrtc/membershipData/rtc';
 import {
   type Badge,
@@ -46,7 +41,6 @@ import {
   sameLook,
   type Trust,
   type Warning,
-  type WarningKind,
   worst,
 } from '../call';
 import { LiveKitCipher, type LiveKitCipherApi, type SecurityWarning } from '../livekit';
@@ -57,16 +51,15 @@ import { type DeviceMessages, type KeyMessage, knownDevices, trustOf } from './d
 import { isPassing, MatrixError, problemOf } from './errors';
 import { roomLink } from './links';
 import { type Device, deviceKey, OwnKeys, PeerKeys, parseKeyMessage } from './media_keys';
+import { type MediaConnection, MediaServers } from './media_servers';
+import { kMemberEvent, membershipStateKey, OwnMembership } from './own_membership';
 import { CallReactions, kReactions } from './reactions';
-import { SfuConnection } from './sfu';
-import { getTicket, ownTransport, serviceUrl } from './transports';
-import type { MatrixCall, MatrixCallOptions, MatrixProblem } from './types';
+import { type RosterMember, readRoster } from './roster';
+import type { SfuOptions } from './sfu';
+import { getTicket, ownTransport } from './transports';
+import type { CallMode, MatrixCall, MatrixCallOptions, MatrixProblem } from './types';
+import { Warnings } from './warnings';
 
-export const kMemberEvent = 'org.matrix.msc3401.call.member';
-
-/** As Element Call: how long the homeserver waits before it ends the membership of somebody who is no longer heard. */
-const kLeaveDelayMs = 18_000;
-const kLeaveRestartMs = 4000;
 const kTickMs = 250;
 const kLateMs = 1000;
 const kSilentMs = 3000;
@@ -79,8 +72,8 @@ const kStrayKeysMs = 10_000;
 const kForgetStrayMs = 120_000;
 /** A red badge for clear frames stays this long after the last. */
 const kClearFramesMs = 10_000;
-const kMaxServers = 8;
-const kMaxMembers = 200;
+/** Whose devices are looked up when joining. */
+const kMaxUsers = 200;
 
 export interface MatrixRoomParts {
   client: MatrixClient;
@@ -96,22 +89,18 @@ export interface MatrixRoomParts {
   widget?: boolean;
   /** For tests. */
   createCipher?: () => LiveKitCipherApi;
+  createConnection?: (options: SfuOptions) => MediaConnection;
 }
 
-/** Somebody else's device in the call. */
-interface Peer extends Device {
-  key: string;
-  membership: CallMembership;
-  identity: string;
-  /** Token service of the media server that it sends to; undefined: none that we may use. */
-  service: string | undefined;
+/** Somebody else's device in the call, and what is known of it. */
+interface Peer extends RosterMember {
   meter: BadgeMeter;
   trust: Trust | undefined;
   joinedAt: number;
   /** Since when the membership is gone, while media still comes. */
   goneAt: number | undefined;
   /** Which keys the connection of its server has. */
-  given: { connection: SfuConnection | undefined; indexes: Set<number> };
+  given: { connection: MediaConnection | undefined; indexes: Set<number> };
   clearAt: number;
   announced: boolean;
   otherIdentities: string[];
@@ -125,14 +114,14 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   readonly #chat: RoomChat;
   readonly #hands: CallReactions;
   readonly #me: Device & { memberId: string };
-  readonly #firstCipher: LiveKitCipherApi;
+  readonly #mode: CallMode;
   #phase: CallPhase = 'idle';
   #problem: MatrixProblem | undefined;
   #failure: string | undefined;
   #engine: 'starting' | 'running' | 'failed' = 'starting';
   #session: MatrixRTCSession | undefined;
-  #own: SfuConnection | undefined;
-  readonly #servers = new Map<string, SfuConnection>();
+  #membership: OwnMembership | undefined;
+  readonly #servers: MediaServers;
   readonly #peers = new Map<string, Peer>();
   readonly #peerKeys = new PeerKeys();
   #ownKeys: OwnKeys | undefined;
@@ -142,18 +131,16 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   readonly #ownMeter = new BadgeMeter();
   #ownPassed = new Map<string, number>();
   #quietSnapshots = 0;
-  readonly #warnings = new Map<string, Warning>();
+  readonly #warnings = new Warnings();
   readonly #unknown = new Map<string, number>();
   #knownDevices = new Set<string>();
   #activeSpeaker = '';
   #away = false;
-  #probablyLeft = false;
   #snapshotAt = 0;
   #silentTicks = 0;
   #rekeyedAt = Number.NEGATIVE_INFINITY;
   #watch: ReturnType<typeof setInterval> | undefined;
   #wake: (() => void) | undefined;
-  #rejoin: ReturnType<typeof setTimeout> | undefined;
   #ending: Promise<void> | undefined;
   #stop: Array<() => void> = [];
 
@@ -163,13 +150,33 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     const { client, room } = parts;
     const userId = client.getSafeUserId();
     const deviceId = client.getDeviceId() ?? '';
-    const sticky = parts.options.mode === 'matrix_2_0';
-    this.#me = { userId, deviceId, memberId: sticky ? crypto.randomUUID() : `${userId}:${deviceId}` };
+    this.#mode = parts.options.mode ?? 'compatibility';
+    this.#me = {
+      userId,
+      deviceId,
+      memberId: this.#mode === 'matrix_2_0' ? crypto.randomUUID() : `${userId}:${deviceId}`,
+    };
     this.#chat = new RoomChat(client, room, parts.widget ?? false);
     this.chat = this.#chat;
     this.#hands = new CallReactions(client, room);
-    this.#firstCipher = this.#newCipher();
-    this.ready = this.#firstCipher.ready;
+    const cipher = this.#newCipher();
+    this.ready = cipher.ready;
+    this.#servers = new MediaServers({
+      ticket: (service, mode) => getTicket(client, { service, roomId: room.roomId, me: this.#me, mode }),
+      mode: this.#mode,
+      media: parts.options.media,
+      codec: parts.options.codec,
+      cipher,
+      newCipher: () => this.#newCipher(),
+      createConnection: parts.createConnection,
+    });
+    this.#servers.on('change', () => this.#onConnection());
+    this.#servers.on('stats', ({ connection, snapshot }) => this.#onStats(connection, snapshot));
+    this.#servers.on('warning', ({ connection, warning }) => this.#onCipherWarning(connection, warning));
+    this.#servers.on('speakers', ({ connection, identities }) => this.#onSpeakers(connection, identities));
+    this.#servers.on('failed', (error) => this.#fail(error));
+    this.#warnings.on('warning', (warning) => this.emit('warning', warning));
+    this.#warnings.on('change', () => this.#changed());
   }
 
   get phase(): CallPhase {
@@ -207,7 +214,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     return this.#ownMeter.tracks;
   }
   get warnings(): readonly Warning[] {
-    return [...this.#warnings.values()];
+    return this.#warnings.list;
   }
   get activeSpeaker(): string {
     return this.#activeSpeaker;
@@ -217,12 +224,9 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   }
   /** Where our membership stands in the room's state; undefined while there is none, or it is no state. */
   get membershipKey(): string | undefined {
-    const { room, options } = this.#parts;
     // Being left counts as well: what was sent for that may not get through any more.
-    if (!this.#session || options.mode === 'matrix_2_0') return undefined;
-    const { userId, deviceId } = this.#me;
-    // As the SDK names it: rooms with owned state need no underscore.
-    return `${/^org\.matrix\.msc3(?:757|779)\b/.test(room.getVersion()) ? '' : '_'}${userId}_${deviceId}_m.call`;
+    if (!this.#session || this.#mode === 'matrix_2_0') return undefined;
+    return membershipStateKey(this.#me, this.#parts.room.getVersion());
   }
   get encrypted(): boolean {
     return this.#parts.room.hasEncryptionStateEvent();
@@ -301,7 +305,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
 
   retryNow(): void {
     this.#wake?.();
-    for (const connection of this.#connections()) connection.retryNow();
+    this.#servers.retryNow();
     this.#parts.client.retryImmediately();
     this.#ownKeys?.retryNow();
   }
@@ -350,10 +354,10 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     const { client, room, options, widget, messages } = this.#parts;
     if (!this.encrypted) {
       if (!options.allowUnencryptedRoom) throw new MatrixError('room-not-encrypted');
-      this.#warn('room-not-encrypted', 'room-not-encrypted', '');
+      this.#warnings.say('room-not-encrypted', 'room-not-encrypted', '');
     }
     if (!widget) {
-      if (options.mode !== 'matrix_2_0' && !room.currentState.maySendStateEvent(kMemberEvent, this.#me.userId))
+      if (this.#mode !== 'matrix_2_0' && !room.currentState.maySendStateEvent(kMemberEvent, this.#me.userId))
         throw new MatrixError('no-permission');
       // Whether somebody is in the room decides about their membership in the call.
       await room.loadMembersIfNeeded().catch((error: unknown) => {
@@ -361,21 +365,16 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
       });
       if (this.encrypted) client.getCrypto()?.prepareToEncrypt(room);
       const users = room.getJoinedMembers().map(({ userId }) => userId);
-      this.#knownDevices = await knownDevices(client, users.slice(0, kMaxMembers));
+      this.#knownDevices = await knownDevices(client, users.slice(0, kMaxUsers));
     }
     const session = client.matrixRTC.getRoomSession(room);
     this.#session = session;
     await session.initialMembershipCalculated;
 
     const onMemberships = (): void => this.#onMemberships();
-    const onProbablyLeft = (left: boolean): void => {
-      this.#probablyLeft = left;
-      this.#followPhase();
-    };
-    const onMembershipError = (): void => this.#rejoinLater();
     session.on(MatrixRTCSessionEvent.MembershipsChanged, onMemberships);
-    session.on(MatrixRTCSessionEvent.MembershipManagerError, onMembershipError);
-    session.on(MembershipManagerEvent.ProbablyLeft, onProbablyLeft);
+    this.#membership = new OwnMembership(session, this.#me, room.roomId, this.#mode);
+    this.#membership.on('change', () => this.#followPhase());
     const onSync = (state: SyncState): void => {
       this.#away = state === SyncState.Reconnecting || state === SyncState.Error;
       if (!this.#away) this.#ownKeys?.retryNow();
@@ -396,8 +395,6 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     room.on(RoomStateEvent.Events, onName);
     this.#stop.push(
       () => void session.off(MatrixRTCSessionEvent.MembershipsChanged, onMemberships),
-      () => void session.off(MatrixRTCSessionEvent.MembershipManagerError, onMembershipError),
-      () => void session.off(MembershipManagerEvent.ProbablyLeft, onProbablyLeft),
       () => void client.off(ClientEvent.Sync, onSync),
       () => void client.off(CryptoEvent.DevicesUpdated, onTrust),
       () => void client.off(CryptoEvent.UserTrustStatusChanged, onTrust),
@@ -428,71 +425,21 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
 
   /** Our media server, and our membership that names it. */
   async #connect(): Promise<void> {
-    const { client, room, options } = this.#parts;
-    const mode = options.mode ?? 'compatibility';
-    const service = await ownTransport(client);
+    const service = await ownTransport(this.#parts.client);
     if (!this.#active()) return;
-    if (this.#own && this.#own.service !== service) throw new MatrixError('internal');
-    this.#own ??= this.#newConnection(service, this.#firstCipher);
+    const own = this.#servers.openOwn(service);
     // Before media: the others send their keys to those whose membership they see.
-    this.#announce(service, mode === 'matrix_2_0', room.roomId);
+    this.#membership?.announce(service);
     this.#onMemberships();
-    await this.#own.connect();
+    await own.connect();
     if (!this.#active()) return;
     this.#problem = undefined;
     this.#setPhase('joined');
     this.#followPhase();
   }
 
-  #announce(service: string, sticky: boolean, roomId: string): void {
-    const session = this.#session;
-    if (!session || session.isJoined()) return;
-    const transport = { type: 'livekit', livekit_service_url: service };
-    session.joinRTCSession(this.#me, [], sticky ? transport : { ...transport, livekit_alias: roomId }, {
-      // Keys are ours: media_keys.ts.
-      manageMediaKeys: false,
-      callIntent: 'video',
-      unstableSendStickyEvents: sticky,
-      delayedLeaveEventDelayMs: kLeaveDelayMs,
-      delayedLeaveEventRestartMs: kLeaveRestartMs,
-      networkErrorRetryMs: 2000,
-      // A homeserver that is away ends no call: media does not go through it.
-      maximumNetworkErrorRetryCount: 1_000_000,
-      maximumRateLimitRetryCount: 1000,
-    });
-  }
-
-  /** The SDK gave up announcing us. */
-  #rejoinLater(): void {
-    clearTimeout(this.#rejoin);
-    this.#rejoin = setTimeout(() => {
-      const { room, options } = this.#parts;
-      if (this.#own && this.#active()) this.#announce(this.#own.service, options.mode === 'matrix_2_0', room.roomId);
-    }, kRetryMs);
-  }
-
   #newCipher(): LiveKitCipherApi {
     return this.#parts.createCipher?.() ?? new LiveKitCipher({ assets: this.#parts.assets });
-  }
-
-  #newConnection(service: string, cipher: LiveKitCipherApi): SfuConnection {
-    const { client, room, options } = this.#parts;
-    const publishes = cipher === this.#firstCipher;
-    const mode = publishes ? (options.mode ?? 'compatibility') : undefined;
-    const connection = new SfuConnection({
-      service,
-      cipher,
-      ticket: () => getTicket(client, { service, roomId: room.roomId, me: this.#me, mode }),
-      ...(publishes ? { media: options.media } : {}),
-      ...(options.codec ? { codec: options.codec } : {}),
-    });
-    if (publishes && this.#ownKey) connection.setOwnKey(this.#ownKey.index, this.#ownKey.key);
-    connection.on('change', () => this.#onConnection());
-    connection.on('stats', (snapshot) => this.#onStats(connection, snapshot));
-    connection.on('warning', (warning) => this.#onCipherWarning(connection, warning));
-    connection.on('failed', (error) => this.#fail(error));
-    connection.on('speakers', (identities) => this.#onSpeakers(connection, identities));
-    return connection;
   }
 
   #refuse(problem: MatrixProblem): void {
@@ -515,24 +462,15 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   #end(): Promise<void> {
     this.#ending ??= (async () => {
       clearInterval(this.#watch);
-      clearTimeout(this.#rejoin);
       this.#wake?.();
       this.#hands.close();
       for (const stop of this.#stop.splice(0)) stop();
       this.#chat.close();
       this.#ownKeys?.close();
-      this.#ownKey = undefined;
       this.#peerKeys.clear();
-      const left = this.#session?.isJoined() ? this.#session.leaveRoomSession(3000).catch(() => false) : undefined;
-      const connections = this.#connections();
-      this.#servers.clear();
-      await Promise.all([
-        left,
-        ...connections.map((connection) => connection.close()),
-        this.#firstCipher.close().catch(() => {}),
-      ]);
+      await Promise.all([this.#membership?.close(), this.#servers.close()]);
       this.#peers.clear();
-      this.#warnings.clear();
+      this.#warnings.close();
     })();
     return this.#ending;
   }
@@ -562,8 +500,8 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
 
   #followPhase(): void {
     if (!this.#is('joined', 'away', 'reconnecting')) return;
-    const lost = this.#own?.state !== 'connected';
-    const phase = lost ? 'reconnecting' : this.#away || this.#probablyLeft ? 'away' : 'joined';
+    const lost = this.#servers.own?.state !== 'connected';
+    const phase = lost ? 'reconnecting' : this.#away || this.#membership?.lost ? 'away' : 'joined';
     if (phase !== this.#phase) this.#setPhase(phase);
   }
 
@@ -576,40 +514,18 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   #onMemberships(): void {
     const session = this.#session;
     if (!session || !this.#active()) return;
-    const oldest = session.getOldestMembership();
-    const here = new Map<string, CallMembership>();
-    const identities = new Set<string>([`${this.#me.userId}:${this.#me.deviceId}`]);
-    let mine: CallMembership | undefined;
-    for (const membership of session.memberships) {
-      const { userId, deviceId, rtcBackendIdentity: identity } = membership;
-      if (userId === this.#me.userId && deviceId === this.#me.deviceId) {
-        mine = membership;
-        continue;
-      }
-      // Two names that give the same identity at the media server: whoever came first has it, or keys would mix.
-      if (identities.has(identity) || here.size >= kMaxMembers) {
-        this.#warn(`identity ${identity}`, 'unknown-identity', this.#nameOf(userId));
-        continue;
-      }
-      identities.add(identity);
-      here.set(deviceKey({ userId, deviceId }), membership);
-    }
-    for (const [key, membership] of here) {
-      const { userId, deviceId, rtcBackendIdentity: identity } = membership;
-      const service = serviceUrl(membership.getTransport(oldest ?? membership));
+    const { mine, members, refused } = readRoster(session.memberships, this.#me, session.getOldestMembership());
+    for (const { userId, identity } of refused)
+      this.#warnings.say(`identity ${identity}`, 'unknown-identity', this.#nameOf(userId));
+    for (const [key, member] of members) {
       const known = this.#peers.get(key);
       if (known) {
-        if (known.identity !== identity) known.given = { connection: undefined, indexes: new Set() };
-        Object.assign(known, { membership, identity, service, goneAt: undefined });
+        if (known.identity !== member.identity) known.given = { connection: undefined, indexes: new Set() };
+        Object.assign(known, member, { goneAt: undefined });
         continue;
       }
       const peer: Peer = {
-        key,
-        userId,
-        deviceId,
-        membership,
-        identity,
-        service,
+        ...member,
         meter: new BadgeMeter(),
         trust: undefined,
         joinedAt: performance.now(),
@@ -621,22 +537,16 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
       };
       this.#peers.set(key, peer);
       this.#departed.delete(key);
-      this.#names.set(key, this.#nameOf(userId));
-      this.#clear(`stray ${key}`);
+      this.#names.set(key, this.#nameOf(member.userId));
+      this.#warnings.clear(`stray ${key}`);
       void this.#judge(peer);
       void this.#learnIdentities(peer);
       this.#rekeyedAt = performance.now();
     }
-    for (const peer of [...this.#peers.values()]) if (!here.has(peer.key)) this.#vanish(peer);
+    for (const peer of [...this.#peers.values()]) if (!members.has(peer.key)) this.#vanish(peer);
     // Keys follow the memberships at once, also while somebody's media is waited for.
-    this.#ownKeys?.update(
-      [...here.values()].map((membership) => ({
-        userId: membership.userId,
-        deviceId: membership.deviceId,
-        since: membership.createdTs(),
-      })),
-    );
-    const reacting = [...here].map(([key, { userId, eventId }]) => ({ key, userId, eventId }));
+    this.#ownKeys?.update([...members.values()]);
+    const reacting = [...members.values()];
     const own = mine && { key: deviceKey(this.#me), userId: this.#me.userId, eventId: mine.eventId };
     this.#hands.update(own ? [...reacting, own] : reacting, own);
     this.#connectServers();
@@ -660,7 +570,8 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     this.#peers.delete(peer.key);
     // Its keys are kept: a device whose membership lapsed and is back goes on with the same one and does not send it again.
     this.#departed.add(peer.key);
-    for (const about of ['keys', 'trust', 'new', 'changed', 'clear', 'flag']) this.#clear(`${about} ${peer.key}`);
+    for (const about of ['keys', 'trust', 'new', 'changed', 'clear', 'flag'])
+      this.#warnings.clear(`${about} ${peer.key}`);
     if (this.#activeSpeaker === peer.key) this.#activeSpeaker = '';
     const name = this.#names.get(peer.key) ?? '';
     this.#connectServers();
@@ -677,72 +588,38 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     if (this.#peers.get(peer.key) !== peer || !trust) return;
     peer.trust = trust;
     const name = this.#nameOf(peer.userId);
-    this.#warnWhile(trust === 'unverified', `trust ${peer.key}`, 'unverified-device', name);
-    this.#warnWhile(trust === 'changed', `changed ${peer.key}`, 'changed-identity', name);
-    this.#warnWhile(!this.#knownDevices.has(peer.key), `new ${peer.key}`, 'new-device', name);
+    this.#warnings.while(trust === 'unverified', `trust ${peer.key}`, 'unverified-device', name);
+    this.#warnings.while(trust === 'changed', `changed ${peer.key}`, 'changed-identity', name);
+    this.#warnings.while(!this.#knownDevices.has(peer.key), `new ${peer.key}`, 'new-device', name);
     this.#changed();
   }
 
   /** Somebody who sends to another media server listens at ours under one of these names. */
   async #learnIdentities(peer: Peer): Promise<void> {
-    const { userId, deviceId, membership } = peer;
+    const { userId, deviceId, memberId: own } = peer;
     const plain = `${userId}:${deviceId}`;
     peer.otherIdentities = [plain];
-    for (const memberId of new Set([membership.memberId, plain]))
+    for (const memberId of new Set([own, plain]))
       peer.otherIdentities.push(await computeRtcIdentityRaw(userId, deviceId, memberId));
   }
 
   // Media servers -----------------------------------------------------------------------------------------------------
 
-  #connections(): SfuConnection[] {
-    return [...(this.#own ? [this.#own] : []), ...this.#servers.values()];
-  }
-
-  #connectionOf(peer: Peer): SfuConnection | undefined {
-    return peer.service === this.#own?.service ? this.#own : this.#servers.get(peer.service ?? '');
+  #connectionOf(peer: Peer): MediaConnection | undefined {
+    return this.#servers.of(peer.service);
   }
 
   /** One connection for each server that somebody sends to; what is received there, and with which keys. */
   #connectServers(): void {
-    if (!this.#own || !this.#active()) return;
-    const needed = new Set<string>();
-    for (const { service } of this.#peers.values())
-      if (service && service !== this.#own.service && needed.size < kMaxServers) needed.add(service);
-    for (const [service, connection] of this.#servers) {
-      if (needed.has(service)) continue;
-      this.#servers.delete(service);
-      void connection.close();
-    }
-    for (const service of needed) {
-      if (this.#servers.has(service)) continue;
-      let cipher: LiveKitCipherApi;
-      try {
-        cipher = this.#newCipher();
-      } catch (error) {
-        this.#fail(error);
-        return;
-      }
-      const connection = this.#newConnection(service, cipher);
-      this.#servers.set(service, connection);
-      void this.#keepConnecting(connection);
-    }
-    for (const connection of this.#connections()) {
+    if (!this.#servers.own || !this.#active()) return;
+    this.#servers.need([...this.#peers.values()].map(({ service }) => service));
+    if (!this.#active()) return;
+    for (const connection of this.#servers.all) {
       const peers = [...this.#peers.values()].filter((peer) => this.#connectionOf(peer) === connection);
       connection.want(new Set(peers.map(({ identity }) => identity)));
       for (const peer of peers) this.#giveKeys(peer, connection);
     }
     this.#layOut();
-  }
-
-  async #keepConnecting(connection: SfuConnection): Promise<void> {
-    while (this.#servers.get(connection.service) === connection) {
-      try {
-        await connection.connect();
-        return;
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, kRetryMs));
-      }
-    }
   }
 
   #onConnection(): void {
@@ -765,7 +642,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     }
   }
 
-  #onSpeakers(connection: SfuConnection, identities: string[]): void {
+  #onSpeakers(connection: MediaConnection, identities: string[]): void {
     const peer = [...this.#peers.values()].find(
       (each) => this.#connectionOf(each) === connection && identities.includes(each.identity),
     );
@@ -777,14 +654,11 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
 
   // Keys --------------------------------------------------------------------------------------------------------------
 
-  #ownKey: { index: number; key: CryptoKey } | undefined;
-
   async #installOwnKey(index: number, material: Uint8Array<ArrayBuffer>): Promise<void> {
     const key = await crypto.subtle.importKey('raw', material, 'HKDF', false, ['deriveBits', 'deriveKey']);
     material.fill(0);
     if (!this.#active()) return;
-    this.#ownKey = { index, key };
-    this.#own?.setOwnKey(index, key);
+    this.#servers.setOwnKey(index, key);
     this.#quietSnapshots = 0;
     this.#rekeyedAt = performance.now();
   }
@@ -809,28 +683,28 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
       peer.given.indexes.delete(key.index);
       const connection = this.#connectionOf(peer);
       if (connection) this.#giveKeys(peer, connection);
-      this.#clear(`keys ${name}`);
+      this.#warnings.clear(`keys ${name}`);
     }
     this.#changed();
   }
 
-  #giveKeys(peer: Peer, connection: SfuConnection): void {
+  #giveKeys(peer: Peer, connection: MediaConnection): void {
     if (peer.given.connection !== connection) peer.given = { connection, indexes: new Set() };
     for (const [index, key] of this.#peerKeys.of(peer.key)) {
       if (peer.given.indexes.has(index)) continue;
       peer.given.indexes.add(index);
-      connection.keys.set(peer.identity, index, key);
+      connection.setKey(peer.identity, index, key);
     }
   }
 
   // Measuring ---------------------------------------------------------------------------------------------------------
 
-  #onStats(connection: SfuConnection, snapshot: StatsSnapshot): void {
+  #onStats(connection: MediaConnection, snapshot: StatsSnapshot): void {
     const of = (direction: TrackCounters['direction'], identity: string) =>
       snapshot.tracks.filter((track) => track.direction === direction && track.participant === identity);
     for (const peer of this.#peers.values())
       if (this.#connectionOf(peer) === connection) peer.meter.update(of('receive', peer.identity), snapshot.now);
-    if (connection === this.#own) {
+    if (connection === this.#servers.own) {
       this.#snapshotAt = performance.now();
       this.#silentTicks = 0;
       const sent = of('send', connection.identity);
@@ -851,7 +725,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     if (flowing.every(({ keyIndex }) => keyIndex === index)) this.#ownKeys?.confirm(index);
   }
 
-  #onCipherWarning(connection: SfuConnection, { kind, participant }: SecurityWarning): void {
+  #onCipherWarning(connection: MediaConnection, { kind, participant }: SecurityWarning): void {
     const peer = [...this.#peers.values()].find(
       (each) => each.identity === participant && this.#connectionOf(each) === connection,
     );
@@ -859,8 +733,8 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     const name = this.#nameOf(peer.userId);
     if (kind === 'clear-frames') {
       peer.clearAt = performance.now();
-      this.#warn(`clear ${peer.key}`, 'clear-media', name);
-    } else if (kind === 'flagged-unencrypted') this.#warn(`flag ${peer.key}`, 'claimed-clear', name);
+      this.#warnings.say(`clear ${peer.key}`, 'clear-media', name);
+    } else if (kind === 'flagged-unencrypted') this.#warnings.say(`flag ${peer.key}`, 'claimed-clear', name);
   }
 
   #badgeOf(peer: Peer): Badge {
@@ -909,14 +783,19 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     for (const peer of [...this.#peers.values()]) {
       if (peer.goneAt !== undefined) this.#vanish(peer);
       const silent = now - peer.joinedAt > kNoKeysMs && !this.#peerKeys.has(peer.key);
-      this.#warnWhile(silent, `keys ${peer.key}`, 'membership-without-keys', this.#nameOf(peer.userId));
+      this.#warnings.while(silent, `keys ${peer.key}`, 'membership-without-keys', this.#nameOf(peer.userId));
     }
     for (const [key, at] of this.#peerKeys.devices) {
       if (this.#peers.has(key) || this.#departed.has(key)) continue;
       const age = Date.now() - at;
       if (age > kForgetStrayMs) this.#peerKeys.forget(key);
       const name = this.#nameOf(key.slice(0, key.indexOf('|')));
-      this.#warnWhile(age > kStrayKeysMs && age <= kForgetStrayMs, `stray ${key}`, 'keys-without-membership', name);
+      this.#warnings.while(
+        age > kStrayKeysMs && age <= kForgetStrayMs,
+        `stray ${key}`,
+        'keys-without-membership',
+        name,
+      );
     }
     this.#watchIdentities(now);
   }
@@ -926,35 +805,19 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     const known = new Set<string>();
     for (const peer of this.#peers.values())
       for (const name of [peer.identity, ...peer.otherIdentities]) known.add(name);
-    for (const { identity } of this.#connections()) known.add(identity);
-    const shown = new Set(this.#connections().flatMap(({ identities }) => identities));
+    for (const { identity } of this.#servers.all) known.add(identity);
+    const shown = new Set(this.#servers.all.flatMap(({ identities }) => identities));
     for (const identity of this.#unknown.keys()) {
       if (shown.has(identity) && !known.has(identity)) continue;
       this.#unknown.delete(identity);
-      this.#clear(`unknown ${identity}`);
+      this.#warnings.clear(`unknown ${identity}`);
     }
     for (const identity of shown) {
       if (known.has(identity)) continue;
       const since = this.#unknown.get(identity) ?? now;
       this.#unknown.set(identity, since);
-      if (now - since > kUnknownIdentityMs) this.#warn(`unknown ${identity}`, 'unknown-identity', cleanName(identity));
+      if (now - since > kUnknownIdentityMs)
+        this.#warnings.say(`unknown ${identity}`, 'unknown-identity', cleanName(identity));
     }
-  }
-
-  #warn(id: string, kind: WarningKind, name: string): void {
-    if (this.#warnings.has(id)) return;
-    const warning: Warning = { id, kind, name, at: Date.now() };
-    this.#warnings.set(id, warning);
-    this.emit('warning', warning);
-    this.#changed();
-  }
-
-  #clear(id: string): void {
-    if (this.#warnings.delete(id)) this.#changed();
-  }
-
-  #warnWhile(holds: boolean, id: string, kind: WarningKind, name: string): void {
-    if (holds) this.#warn(id, kind, name);
-    else this.#clear(id);
   }
 }

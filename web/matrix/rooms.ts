@@ -17,7 +17,7 @@ import { cleanName } from '../call';
 import type { Avatars } from './avatars';
 import { MatrixError, problemOf } from './errors';
 import { isUserId, parseTarget } from './links';
-import { kMemberEvent } from './matrix_room';
+import { kMemberEvent } from './own_membership';
 import type { MatrixTarget, RoomSummary } from './types';
 
 const kSyncMs = 20_000;

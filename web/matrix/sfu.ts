@@ -246,6 +246,11 @@ export class SfuConnection extends Emitter<SfuEvents> {
     if (this.#identity) this.keys.setOwn(this.#identity, index, key);
   }
 
+  /** A key of somebody who is received here. */
+  setKey(identity: string, index: number, key: CryptoKey): void {
+    this.keys.set(identity, index, key);
+  }
+
   /** Whose tracks are received: identities of members, and nobody else's. */
   want(identities: ReadonlySet<string>): void {
     for (const identity of this.#wanted) {

@@ -1,0 +1,100 @@
+/**
+ * Our membership in the call: announced when we join, announced again when the SDK gave up, ended when we leave. The SDK
+ * renews it, and leaves the homeserver a delayed event that ends it should this page die.
+ *
+ * Threads: main. Errors: none; `lost` says that the others may not see us.
+ */
+import { type MatrixRTCSession, MatrixRTCSessionEvent, MembershipManagerEvent } from 'matrix-js-sdk/lib/matrixrtc';
+import { Emitter } from '../call';
+import type { Device } from './media_keys';
+import type { CallMode } from './types';
+
+/** State events that say who is in a call: modes legacy and compatibility. */
+export const kMemberEvent = 'org.matrix.msc3401.call.member';
+
+/** As Element Call: how long the homeserver waits before it ends the membership of somebody who is no longer heard. */
+const kLeaveDelayMs = 18_000;
+const kLeaveRestartMs = 4000;
+const kRetryMs = 3000;
+const kLeaveMs = 3000;
+
+/** What this needs of the SDK's session. */
+export type MembershipSession = Pick<
+  MatrixRTCSession,
+  'joinRTCSession' | 'leaveRoomSession' | 'isJoined' | 'on' | 'off'
+>;
+
+/** Where the membership of a device stands in the room's state, as the SDK names it: rooms with owned state need no underscore. */
+export function membershipStateKey({ userId, deviceId }: Device, roomVersion: string): string {
+  return `${/^org\.matrix\.msc3(?:757|779)\b/.test(roomVersion) ? '' : '_'}${userId}_${deviceId}_m.call`;
+}
+
+export class OwnMembership extends Emitter<{ change: undefined }> {
+  #lost = false;
+  #service: string | undefined;
+  #rejoin: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+  #stop: Array<() => void> = [];
+
+  constructor(
+    private readonly session: MembershipSession,
+    private readonly me: Device & { memberId: string },
+    private readonly roomId: string,
+    private readonly mode: CallMode,
+  ) {
+    super();
+    const onLost = (left: boolean): void => {
+      this.#lost = left;
+      this.emit('change', undefined);
+    };
+    const onError = (): void => this.#rejoinLater();
+    session.on(MembershipManagerEvent.ProbablyLeft, onLost);
+    session.on(MatrixRTCSessionEvent.MembershipManagerError, onError);
+    this.#stop.push(
+      () => void session.off(MembershipManagerEvent.ProbablyLeft, onLost),
+      () => void session.off(MatrixRTCSessionEvent.MembershipManagerError, onError),
+    );
+  }
+
+  /** The homeserver has probably ended it by now, because it does not hear us. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** @param service token service of the media server that we send to */
+  announce(service: string): void {
+    this.#service = service;
+    if (this.#closed || this.session.isJoined()) return;
+    const sticky = this.mode === 'matrix_2_0';
+    const transport = { type: 'livekit', livekit_service_url: service };
+    this.session.joinRTCSession(this.me, [], sticky ? transport : { ...transport, livekit_alias: this.roomId }, {
+      // Keys are ours: media_keys.ts.
+      manageMediaKeys: false,
+      callIntent: 'video',
+      unstableSendStickyEvents: sticky,
+      delayedLeaveEventDelayMs: kLeaveDelayMs,
+      delayedLeaveEventRestartMs: kLeaveRestartMs,
+      networkErrorRetryMs: 2000,
+      // A homeserver that is away ends no call: media does not go through it.
+      maximumNetworkErrorRetryCount: 1_000_000,
+      maximumRateLimitRetryCount: 1000,
+    });
+  }
+
+  /** Resolves when the homeserver knows, or cannot know. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#rejoin);
+    for (const stop of this.#stop.splice(0)) stop();
+    this.clearListeners();
+    if (this.session.isJoined()) await this.session.leaveRoomSession(kLeaveMs).catch(() => false);
+  }
+
+  /** The SDK gave up announcing us. */
+  #rejoinLater(): void {
+    clearTimeout(this.#rejoin);
+    this.#rejoin = setTimeout(() => {
+      if (this.#service !== undefined) this.announce(this.#service);
+    }, kRetryMs);
+  }
+}

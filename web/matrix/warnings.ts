@@ -1,0 +1,39 @@
+/** The standing warnings of a call: what a person has to know for as long as it holds. One for each matter. */
+import { Emitter, type Warning, type WarningKind } from '../call';
+
+export interface WarningsEvents {
+  change: undefined;
+  /** A new one. */
+  warning: Warning;
+}
+
+export class Warnings extends Emitter<WarningsEvents> {
+  readonly #standing = new Map<string, Warning>();
+
+  get list(): readonly Warning[] {
+    return [...this.#standing.values()];
+  }
+
+  /** @param id names the matter: said once, until `clear` @param name who it is about, '' for the whole call */
+  say(id: string, kind: WarningKind, name: string): void {
+    if (this.#standing.has(id)) return;
+    const warning: Warning = { id, kind, name, at: Date.now() };
+    this.#standing.set(id, warning);
+    this.emit('warning', warning);
+    this.emit('change', undefined);
+  }
+
+  clear(id: string): void {
+    if (this.#standing.delete(id)) this.emit('change', undefined);
+  }
+
+  while(holds: boolean, id: string, kind: WarningKind, name: string): void {
+    if (holds) this.say(id, kind, name);
+    else this.clear(id);
+  }
+
+  close(): void {
+    this.clearListeners();
+    this.#standing.clear();
+  }
+}
