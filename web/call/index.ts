@@ -16,7 +16,7 @@ export {
   type LocalMediaEvents,
   type MediaProblem,
 } from './local_media';
-export { cleanName, initials, kMaxName, sameLook } from './names';
+export { cleanName, initials, kMaxName, lookAlikes, sameLook } from './names';
 export {
   type CallEvents,
   type CallPhase,

@@ -28,12 +28,26 @@ export function initials(name: string): string {
   return (first + last).toUpperCase();
 }
 
+/** What of a name counts to the eye, roughly: not case, width, compatibility forms, blanks, marks. */
+const lookOf = (name: string): string =>
+  name
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[\s\p{P}\p{M}]/gu, '');
+
 /** Alike to the eye, roughly: case, width and compatibility forms do not count. */
 export function sameLook(a: string, b: string): boolean {
-  const fold = (text: string) =>
-    text
-      .normalize('NFKC')
-      .toLowerCase()
-      .replace(/[\s\p{P}\p{M}]/gu, '');
-  return fold(a) === fold(b);
+  return lookOf(a) === lookOf(b);
+}
+
+/** Places of the names that look like each of these, its own included. Time grows with the number of names, not its square. */
+export function lookAlikes(names: readonly string[]): Array<readonly number[]> {
+  const looks = names.map(lookOf);
+  const places = new Map<string, number[]>();
+  for (const [i, look] of looks.entries()) {
+    const found = places.get(look);
+    if (found) found.push(i);
+    else places.set(look, [i]);
+  }
+  return looks.map((look) => places.get(look) ?? []);
 }

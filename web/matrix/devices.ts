@@ -9,6 +9,7 @@ import {
   type ReceivedToDeviceMessage,
 } from 'matrix-js-sdk/lib/matrix';
 import type { Trust } from '../call';
+import { isPassing, problemOf } from './errors';
 import { type Device, deviceKey, type KeyContent, type KeyTransport, kKeyEvent } from './media_keys';
 
 export interface KeyMessage {
@@ -41,8 +42,12 @@ export class ClientDeviceMessages implements DeviceMessages {
       }
     };
     const isMissing = ({ userId, deviceId }: Device) => !sealed.get(userId)?.has(deviceId);
-    // One device without one-time keys must not keep the others from their message.
-    await seal([...to]).catch(() => Promise.allSettled(to.map((device) => seal([device]))));
+    await seal([...to]).catch(async (error: unknown) => {
+      // A homeserver that does not answer would be asked once more for each device, one after the other.
+      if (isPassing(problemOf(error))) throw error;
+      // One device without one-time keys must not keep the others from their message.
+      await Promise.allSettled(to.map((device) => seal([device])));
+    });
     const missing = to.filter(isMissing);
     if (sealed.size > 0) await this.client.sendToDevice(type, sealed);
     return missing;

@@ -36,9 +36,9 @@ import {
   cleanName,
   Emitter,
   type Lane,
+  lookAlikes,
   type Member,
   type Numbers,
-  sameLook,
   type Trust,
   type Warning,
   worst,
@@ -246,12 +246,14 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   get members(): Member[] {
     const peers = [...this.#peers.values()];
     const names = peers.map((peer) => this.#nameOf(peer.userId));
-    const myName = this.name;
+    // We ourselves are the last of them. This is asked for with every change, in calls of 50 as well.
+    const places = lookAlikes([...names, this.name]);
+    const people = [...peers.map(({ userId }) => userId), this.#me.userId];
     return peers.map((peer, i) => {
       const name = names[i] ?? '';
-      const others = peers.filter((other, j) => other !== peer && sameLook(names[j] ?? '', name));
-      const alike = others.length > 0 || (sameLook(name, myName) && peer.userId !== this.#me.userId);
-      const sameUser = peer.userId === this.#me.userId || others.some(({ userId }) => userId === peer.userId);
+      const others = (places[i] ?? []).filter((j) => j !== i);
+      const sameUser = peer.userId === this.#me.userId || others.some((j) => people[j] === peer.userId);
+      const alike = others.some((j) => j < peers.length || people[j] !== peer.userId);
       const received = this.#connectionOf(peer)?.received(peer.identity);
       const avatar = this.#parts.avatars.get(this.#parts.room.getMember(peer.userId)?.getMxcAvatarUrl());
       const reaction = this.#hands.reaction(peer.key);
@@ -380,15 +382,14 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
       if (!this.#away) this.#ownKeys?.retryNow();
       this.#followPhase();
     };
-    const onTrust = (): void => {
-      for (const peer of this.#peers.values()) void this.#judge(peer);
-    };
+    const onDevices = (users: readonly string[]): void => this.#judgeAgain(users);
+    const onTrust = (user: string): void => this.#judgeAgain([user]);
     const onName = (): void => this.#changed();
     const onMyMembership = (_room: Room, membership: string): void => {
       if (membership !== KnownMembership.Join) this.#refuse('not-invited');
     };
     client.on(ClientEvent.Sync, onSync);
-    client.on(CryptoEvent.DevicesUpdated, onTrust);
+    client.on(CryptoEvent.DevicesUpdated, onDevices);
     client.on(CryptoEvent.UserTrustStatusChanged, onTrust);
     client.on(RoomMemberEvent.Name, onName);
     room.on(RoomEvent.MyMembership, onMyMembership);
@@ -396,7 +397,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     this.#stop.push(
       () => void session.off(MatrixRTCSessionEvent.MembershipsChanged, onMemberships),
       () => void client.off(ClientEvent.Sync, onSync),
-      () => void client.off(CryptoEvent.DevicesUpdated, onTrust),
+      () => void client.off(CryptoEvent.DevicesUpdated, onDevices),
       () => void client.off(CryptoEvent.UserTrustStatusChanged, onTrust),
       () => void client.off(RoomMemberEvent.Name, onName),
       () => void room.off(RoomEvent.MyMembership, onMyMembership),
@@ -550,11 +551,14 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     const own = mine && { key: deviceKey(this.#me), userId: this.#me.userId, eventId: mine.eventId };
     this.#hands.update(own ? [...reacting, own] : reacting, own);
     this.#connectServers();
-    for (const peer of this.#peers.values()) {
-      if (peer.announced || peer.goneAt !== undefined) continue;
-      peer.announced = true;
-      const member = this.members.find(({ id }) => id === peer.key);
-      if (member) this.emit('joined', member);
+    const newcomers = [...this.#peers.values()].filter((peer) => !peer.announced && peer.goneAt === undefined);
+    if (newcomers.length > 0) {
+      const members = new Map(this.members.map((member) => [member.id, member]));
+      for (const peer of newcomers) {
+        peer.announced = true;
+        const member = members.get(peer.key);
+        if (member) this.emit('joined', member);
+      }
     }
     this.#changed();
   }
@@ -581,6 +585,12 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
 
   #nameOf(userId: string): string {
     return cleanName(this.#parts.room.getMember(userId)?.rawDisplayName ?? '') || userId;
+  }
+
+  /** Their devices or identities changed. Ours decide about everybody. */
+  #judgeAgain(users: readonly string[]): void {
+    const all = users.includes(this.#me.userId);
+    for (const peer of this.#peers.values()) if (all || users.includes(peer.userId)) void this.#judge(peer);
   }
 
   async #judge(peer: Peer): Promise<void> {

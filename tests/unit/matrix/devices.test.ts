@@ -1,5 +1,5 @@
 // Whose key message is believed, what becomes of devices that cannot be reached, and which of our keys livekit-client may repeat.
-import { ClientEvent, type MatrixClient, MatrixEvent } from 'matrix-js-sdk/lib/matrix';
+import { ClientEvent, ConnectionError, type MatrixClient, MatrixEvent } from 'matrix-js-sdk/lib/matrix';
 import { describe, expect, it } from 'vitest';
 import {
   ClientDeviceMessages,
@@ -26,6 +26,8 @@ function stand() {
   ]);
   const sent: Array<[string, string[]]> = [];
   const crypto = {
+    calls: 0,
+    away: false,
     broken: new Set<string>(),
     unknown: new Set<string>(),
     getUserDeviceInfo: async (users: string[]) => new Map(users.map((user) => [user, devices.get(user) ?? new Map()])),
@@ -34,6 +36,8 @@ function stand() {
       to: Array<{ userId: string; deviceId: string }>,
       payload: object,
     ) => {
+      crypto.calls++;
+      if (crypto.away) throw new ConnectionError('away');
       if (to.some((device) => crypto.broken.has(deviceKey(device)))) throw new Error('no session');
       const batch = to
         .filter((device) => !crypto.unknown.has(deviceKey(device)))
@@ -128,6 +132,14 @@ describe('sending', () => {
     crypto.broken.add('@a:hs|Y');
     expect(await new ClientDeviceMessages(client).send(content, to)).toEqual([to[1]]);
     expect(sent).toEqual([['m.room.encrypted', ['@a:hs|X', '@a:hs|Z']]]);
+  });
+
+  it('a homeserver that is away is asked once, not once for each device', async () => {
+    const { client, crypto, sent } = stand();
+    crypto.away = true;
+    await expect(new ClientDeviceMessages(client).send(content, to)).rejects.toThrow('away');
+    expect(crypto.calls).toBe(1);
+    expect(sent).toEqual([]);
   });
 
   it('a device that nobody knows is reported, and nothing is sent in clear to it', async () => {
