@@ -173,6 +173,7 @@ export class Synapse extends Child {
       rc_registration: much,
       rc_login: { address: much, account: much, failed_attempts: much },
       rc_joins: { local: much },
+      rc_joins_per_room: much,
       rc_invites: { per_room: much, per_user: much },
       rc_room_creation: much,
     };
