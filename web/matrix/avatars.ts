@@ -3,9 +3,10 @@
  * that this class owns and revokes.
  */
 import type { MatrixClient } from 'matrix-js-sdk/lib/matrix';
+import { readBody } from './discovery';
 
 const kSize = 96;
-const kMaxBytes = 1_000_000;
+const kMaxBytes = 300_000;
 const kMaxPictures = 300;
 /** No SVG: it can hold more than a picture. */
 const kTypes: ReadonlySet<string> = new Set(['image/png', 'image/jpeg', 'image/webp', 'image/gif', 'image/avif']);
@@ -23,8 +24,7 @@ export function clientDownload(client: MatrixClient): Download {
       referrerPolicy: 'no-referrer',
       signal: AbortSignal.timeout(15_000),
     });
-    const length = Number(response.headers.get('content-length') ?? 0);
-    return response.ok && length <= kMaxBytes ? response.blob() : undefined;
+    return response.ok ? readBody(response, kMaxBytes) : undefined;
   };
 }
 

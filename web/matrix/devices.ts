@@ -2,6 +2,7 @@
  * Messages to devices, and what is known about them. Everything in here is about the question who really holds a key.
  */
 
+import type { OlmEncryptionInfo } from 'matrix-js-sdk/lib/crypto-api';
 import {
   ClientEvent,
   type MatrixClient,
@@ -11,6 +12,10 @@ import {
 import type { Trust } from '../call';
 import { isPassing, problemOf } from './errors';
 import { type Device, deviceKey, type KeyContent, type KeyTransport, kKeyEvent } from './media_keys';
+
+/** When a sender that is not known yet is looked for again; the last wait is for nothing. */
+const kProveAgainMs = [1000, 3000, 10_000, 30_000, 0];
+const kMaxWaiting = 100;
 
 export interface KeyMessage {
   userId: string;
@@ -54,25 +59,44 @@ export class ClientDeviceMessages implements DeviceMessages {
   }
 
   listen(onKey: (message: KeyMessage) => void): () => void {
-    const listener = (received: ReceivedToDeviceMessage): void => {
-      if (received.message.type !== kKeyEvent) return;
-      void this.#prove(received).then((message) => message && onKey(message));
+    let open = true;
+    let waiting = 0;
+    const listener = async (received: ReceivedToDeviceMessage): Promise<void> => {
+      const { type, sender } = received.message;
+      // Else sent in clear, by the homeserver or whoever controls it.
+      if (type !== kKeyEvent || !received.encryptionInfo || received.encryptionInfo.sender !== sender) return;
+      // A key comes once. The list of devices may lag behind it, or the homeserver be away.
+      for (const wait of kProveAgainMs) {
+        const message = await this.#prove(received, received.encryptionInfo);
+        if (!open) return;
+        if (message) {
+          onKey(message);
+          return;
+        }
+        if (waiting >= kMaxWaiting) return;
+        waiting++;
+        await new Promise((resolve) => setTimeout(resolve, wait));
+        waiting--;
+        if (!open) return;
+      }
     };
-    this.client.on(ClientEvent.ReceivedToDeviceMessage, listener);
-    return () => void this.client.off(ClientEvent.ReceivedToDeviceMessage, listener);
+    const onMessage = (received: ReceivedToDeviceMessage): void => void listener(received);
+    this.client.on(ClientEvent.ReceivedToDeviceMessage, onMessage);
+    return () => {
+      open = false;
+      this.client.off(ClientEvent.ReceivedToDeviceMessage, onMessage);
+    };
   }
 
   /** The device whose Curve25519 key the Olm session belongs to. Nothing that the message says of itself counts. */
-  async #prove({ message, encryptionInfo }: ReceivedToDeviceMessage): Promise<KeyMessage | undefined> {
-    // Sent in clear, by the homeserver or whoever controls it.
-    if (!encryptionInfo || encryptionInfo.sender !== message.sender) return undefined;
-    const userId = encryptionInfo.sender;
+  async #prove(
+    { message }: ReceivedToDeviceMessage,
+    { sender: userId, senderCurve25519KeyBase64: key }: OlmEncryptionInfo,
+  ): Promise<KeyMessage | undefined> {
     try {
       const devices = await this.client.getCrypto()?.getUserDeviceInfo([userId], true);
-      for (const device of devices?.get(userId)?.values() ?? []) {
-        if (device.getIdentityKey() === encryptionInfo.senderCurve25519KeyBase64)
-          return { userId, deviceId: device.deviceId, content: message.content };
-      }
+      for (const device of devices?.get(userId)?.values() ?? [])
+        if (device.getIdentityKey() === key) return { userId, deviceId: device.deviceId, content: message.content };
     } catch {
       // Without the list of devices nothing is proven.
     }

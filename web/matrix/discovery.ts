@@ -27,8 +27,8 @@ export function checkBaseUrl(text: string): string {
   return url.href.replace(/\/+$/, '');
 }
 
-/** Reads an answer up to a limit: no server may fill the memory. Undefined when it is no JSON object. */
-export async function readJson(response: Response): Promise<Record<string, unknown> | undefined> {
+/** Reads an answer up to a limit: no server may fill the memory. Undefined when it is longer, or empty. */
+export async function readBody(response: Response, maxBytes: number): Promise<Blob | undefined> {
   const reader = response.body?.getReader();
   if (!reader) return undefined;
   const parts: Uint8Array[] = [];
@@ -37,14 +37,21 @@ export async function readJson(response: Response): Promise<Record<string, unkno
     const { done, value } = await reader.read();
     if (done) break;
     size += value.length;
-    if (size > kMaxBytes) {
+    if (size > maxBytes) {
       await reader.cancel();
       return undefined;
     }
     parts.push(value);
   }
+  return new Blob(parts as BlobPart[], { type: response.headers.get('content-type') ?? '' });
+}
+
+/** Undefined when it is no JSON object, or too long. */
+export async function readJson(response: Response): Promise<Record<string, unknown> | undefined> {
+  const body = await readBody(response, kMaxBytes);
+  if (!body) return undefined;
   try {
-    const value: unknown = JSON.parse(await new Blob(parts as BlobPart[]).text());
+    const value: unknown = JSON.parse(await body.text());
     return typeof value === 'object' && value !== null && !Array.isArray(value)
       ? (value as Record<string, unknown>)
       : undefined;

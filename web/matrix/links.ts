@@ -17,10 +17,13 @@ export function isUserId(text: string): boolean {
     text.startsWith('@') &&
     colon > 1 &&
     text.length <= kMaxId &&
-    !/\s/.test(text) &&
+    !/[\s\p{C}]/u.test(text) &&
     isServerName(text.slice(colon + 1))
   );
 }
+
+/** An address for people to read: without characters that are not seen, or turn the direction of others. */
+export const cleanAddress = (text: string): string => text.slice(0, kMaxId).replace(/\p{C}/gu, '');
 
 /** `#alias:server`, or `!id` with or without a server (rooms of version 12 have none). */
 export function isRoomAddress(text: string): boolean {

@@ -49,9 +49,10 @@ import type { Avatars } from './avatars';
 import { RoomChat } from './chat';
 import { type DeviceMessages, type KeyMessage, knownDevices, trustOf } from './devices';
 import { isPassing, MatrixError, problemOf } from './errors';
-import { roomLink } from './links';
-import { type Device, deviceKey, OwnKeys, PeerKeys, parseKeyMessage } from './media_keys';
+import { cleanAddress, roomLink } from './links';
+import { type Device, deviceKey, OwnKeys, userOfKey } from './media_keys';
 import { type MediaConnection, MediaServers } from './media_servers';
+import { MemberKeys } from './member_keys';
 import { kMemberEvent, membershipStateKey, OwnMembership } from './own_membership';
 import { CallReactions, kReactions } from './reactions';
 import { type RosterMember, readRoster } from './roster';
@@ -68,12 +69,11 @@ const kRetryMs = 3000;
 const kVanishMs = 10_000;
 const kUnknownIdentityMs = 6000;
 const kNoKeysMs = 10_000;
-const kStrayKeysMs = 10_000;
-const kForgetStrayMs = 120_000;
 /** A red badge for clear frames stays this long after the last. */
 const kClearFramesMs = 10_000;
 /** Whose devices are looked up when joining. */
 const kMaxUsers = 200;
+const kMaxNames = 500;
 
 export interface MatrixRoomParts {
   client: MatrixClient;
@@ -123,16 +123,17 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   #membership: OwnMembership | undefined;
   readonly #servers: MediaServers;
   readonly #peers = new Map<string, Peer>();
-  readonly #peerKeys = new PeerKeys();
+  readonly #memberKeys: MemberKeys;
   #ownKeys: OwnKeys | undefined;
-  /** Devices that were in the call, and sent no key since they left. */
-  readonly #departed = new Set<string>();
+  /** Names by device, kept for a while after they left. */
   readonly #names = new Map<string, string>();
   readonly #ownMeter = new BadgeMeter();
   #ownPassed = new Map<string, number>();
   #quietSnapshots = 0;
   readonly #warnings = new Warnings();
   readonly #unknown = new Map<string, number>();
+  #refused: ReadonlySet<string> = new Set();
+  #strays: ReadonlySet<string> = new Set();
   #knownDevices = new Set<string>();
   #activeSpeaker = '';
   #away = false;
@@ -159,6 +160,11 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     this.#chat = new RoomChat(client, room, parts.widget ?? false);
     this.chat = this.#chat;
     this.#hands = new CallReactions(client, room);
+    this.#memberKeys = new MemberKeys({
+      roomId: room.roomId,
+      me: this.#me,
+      inRoom: (id) => room.hasMembershipState(id, KnownMembership.Join),
+    });
     const cipher = this.#newCipher();
     this.ready = cipher.ready;
     this.#servers = new MediaServers({
@@ -175,6 +181,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     this.#servers.on('warning', ({ connection, warning }) => this.#onCipherWarning(connection, warning));
     this.#servers.on('speakers', ({ connection, identities }) => this.#onSpeakers(connection, identities));
     this.#servers.on('failed', (error) => this.#fail(error));
+    this.#servers.on('replaced', () => this.#stopWith('replaced'));
     this.#warnings.on('warning', (warning) => this.emit('warning', warning));
     this.#warnings.on('change', () => this.#changed());
   }
@@ -198,7 +205,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     return this.#hands.raised;
   }
   get mayListen(): string[] {
-    return (this.#ownKeys?.mayListen ?? []).map((key) => this.#names.get(key) ?? key.slice(0, key.indexOf('|')));
+    return (this.#ownKeys?.mayListen ?? []).map((key) => this.#names.get(key) ?? cleanAddress(userOfKey(key)));
   }
   get lastExposure(): number | undefined {
     return this.#ownKeys?.lastExposure;
@@ -261,7 +268,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
         id: peer.key,
         name,
         // Names are free to choose, addresses are not.
-        mark: sameUser ? peer.deviceId.slice(0, 4).toUpperCase() : alike ? peer.userId : '',
+        mark: sameUser ? cleanAddress(peer.deviceId).slice(0, 4).toUpperCase() : alike ? cleanAddress(peer.userId) : '',
         state: {
           audio: received?.audio ?? false,
           video: received?.video ?? false,
@@ -274,7 +281,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
         tracks: peer.meter.tracks,
         streams: received?.streams ?? new Map<Lane, MediaStream>(),
         connected: received !== undefined && this.#connectionOf(peer)?.state === 'connected',
-        address: peer.userId,
+        address: cleanAddress(peer.userId),
         ...(avatar ? { avatar } : {}),
         ...(peer.trust ? { trust: peer.trust } : {}),
         ...(reaction ? { reaction } : {}),
@@ -342,7 +349,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   }
 
   async leave({ keepMedia = false } = {}): Promise<void> {
-    if (!this.#is('failed', 'refused')) this.#setPhase('left');
+    if (!this.#is('failed', 'refused', 'replaced')) this.#setPhase('left');
     // First what must not wait: devices off.
     if (!keepMedia) this.#parts.options.media.close();
     await this.#end();
@@ -359,8 +366,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
       this.#warnings.say('room-not-encrypted', 'room-not-encrypted', '');
     }
     if (!widget) {
-      if (this.#mode !== 'matrix_2_0' && !room.currentState.maySendStateEvent(kMemberEvent, this.#me.userId))
-        throw new MatrixError('no-permission');
+      if (!this.#mayJoin()) throw new MatrixError('no-permission');
       // Whether somebody is in the room decides about their membership in the call.
       await room.loadMembersIfNeeded().catch((error: unknown) => {
         throw new MatrixError(problemOf(error, 'offline'));
@@ -377,6 +383,10 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     session.on(MatrixRTCSessionEvent.MembershipsChanged, onMemberships);
     this.#membership = new OwnMembership(session, this.#me, room.roomId, this.#mode);
     this.#membership.on('change', () => this.#followPhase());
+    this.#membership.on('refused', () => {
+      // Rights may change during a call. The others do not see us any more: nobody may think that they do.
+      if (!this.#mayJoin()) this.#refuse('no-permission');
+    });
     const onSync = (state: SyncState): void => {
       this.#away = state === SyncState.Reconnecting || state === SyncState.Error;
       if (!this.#away) this.#ownKeys?.retryNow();
@@ -443,16 +453,30 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     return this.#parts.createCipher?.() ?? new LiveKitCipher({ assets: this.#parts.assets });
   }
 
+  /** Whether the room lets us say that we are in its call; a widget's host knows that better. */
+  #mayJoin(): boolean {
+    const { room, widget } = this.#parts;
+    return (
+      widget === true ||
+      this.#mode === 'matrix_2_0' ||
+      room.currentState.maySendStateEvent(kMemberEvent, this.#me.userId)
+    );
+  }
+
   #refuse(problem: MatrixProblem): void {
-    if (this.#is('left', 'failed', 'refused')) return;
-    this.#problem = problem;
-    this.#setPhase('refused');
+    if (!this.#is('left', 'failed', 'refused', 'replaced')) this.#problem = problem;
+    this.#stopWith('refused');
+  }
+
+  #stopWith(phase: 'refused' | 'replaced'): void {
+    if (this.#is('left', 'failed', 'refused', 'replaced')) return;
+    this.#setPhase(phase);
     void this.#end();
   }
 
   /** Fail closed: nothing more is sent or played. */
   #fail(error: unknown): void {
-    if (this.#is('left', 'failed', 'refused')) return;
+    if (this.#is('left', 'failed', 'refused', 'replaced')) return;
     this.#engine = 'failed';
     this.#failure = error instanceof MediaError ? error.reason : 'internal';
     this.#setPhase('failed');
@@ -468,7 +492,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
       for (const stop of this.#stop.splice(0)) stop();
       this.#chat.close();
       this.#ownKeys?.close();
-      this.#peerKeys.clear();
+      this.#memberKeys.close();
       await Promise.all([this.#membership?.close(), this.#servers.close()]);
       this.#peers.clear();
       this.#warnings.close();
@@ -496,7 +520,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   }
 
   #active(): boolean {
-    return !this.#is('idle', 'left', 'failed', 'refused');
+    return !this.#is('idle', 'left', 'failed', 'refused', 'replaced');
   }
 
   #followPhase(): void {
@@ -515,14 +539,18 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   #onMemberships(): void {
     const session = this.#session;
     if (!session || !this.#active()) return;
-    const { mine, members, refused } = readRoster(session.memberships, this.#me, session.getOldestMembership());
-    for (const { userId, identity } of refused)
-      this.#warnings.say(`identity ${identity}`, 'unknown-identity', this.#nameOf(userId));
+    const { mine, members, refused } = readRoster(session.memberships, this.#me, this.#peers);
+    if (mine) this.#membership?.seen();
+    for (const userId of refused) this.#warnings.say(`refused ${userId}`, 'unknown-identity', this.#nameOf(userId));
+    for (const userId of this.#refused) if (!refused.has(userId)) this.#warnings.clear(`refused ${userId}`);
+    this.#refused = refused;
     for (const [key, member] of members) {
       const known = this.#peers.get(key);
       if (known) {
         if (known.identity !== member.identity) known.given = { connection: undefined, indexes: new Set() };
+        const renewed = known.memberId !== member.memberId;
         Object.assign(known, member, { goneAt: undefined });
+        if (renewed) void this.#learnIdentities(known);
         continue;
       }
       const peer: Peer = {
@@ -537,9 +565,8 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
         otherIdentities: [],
       };
       this.#peers.set(key, peer);
-      this.#departed.delete(key);
-      this.#names.set(key, this.#nameOf(member.userId));
-      this.#warnings.clear(`stray ${key}`);
+      this.#memberKeys.joined(key);
+      this.#remember(key, this.#nameOf(member.userId));
       void this.#judge(peer);
       void this.#learnIdentities(peer);
       this.#rekeyedAt = performance.now();
@@ -572,8 +599,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
 
   #part(peer: Peer): void {
     this.#peers.delete(peer.key);
-    // Its keys are kept: a device whose membership lapsed and is back goes on with the same one and does not send it again.
-    this.#departed.add(peer.key);
+    this.#memberKeys.left(peer.key);
     for (const about of ['keys', 'trust', 'new', 'changed', 'clear', 'flag'])
       this.#warnings.clear(`${about} ${peer.key}`);
     if (this.#activeSpeaker === peer.key) this.#activeSpeaker = '';
@@ -584,7 +610,16 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   }
 
   #nameOf(userId: string): string {
-    return cleanName(this.#parts.room.getMember(userId)?.rawDisplayName ?? '') || userId;
+    return cleanName(this.#parts.room.getMember(userId)?.rawDisplayName ?? '') || cleanAddress(userId);
+  }
+
+  #remember(key: string, name: string): void {
+    this.#names.delete(key);
+    this.#names.set(key, name);
+    for (const old of this.#names.keys()) {
+      if (this.#names.size <= kMaxNames) break;
+      if (!this.#peers.has(old)) this.#names.delete(old);
+    }
   }
 
   /** Their devices or identities changed. Ours decide about everybody. */
@@ -673,34 +708,26 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     this.#rekeyedAt = performance.now();
   }
 
-  async #onKey({ userId, deviceId, content }: KeyMessage): Promise<void> {
-    const { room } = this.#parts;
-    const parsed = parseKeyMessage(content, room.roomId, { userId, deviceId });
-    if (!parsed || !this.#active()) return;
-    const { device, key } = parsed;
-    const mine = device.userId === this.#me.userId && device.deviceId === this.#me.deviceId;
-    // Somebody who is not even in the room has nothing to say about its call.
-    if (mine || !room.hasMembershipState(userId, KnownMembership.Join)) {
-      key.material.fill(0);
-      return;
-    }
-    const name = deviceKey(device);
-    if (!(await this.#peerKeys.add(device, key))) return;
-    this.#departed.delete(name);
-    const peer = this.#peers.get(name);
+  async #onKey(message: KeyMessage): Promise<void> {
+    if (this.#active()) this.#takeKey(await this.#memberKeys.take(message));
+  }
+
+  #takeKey(added: { key: string; index: number } | undefined): void {
+    if (!added || !this.#active()) return;
+    const peer = this.#peers.get(added.key);
     if (peer) {
       // A second message for an index replaces the first: it is the newer one by its sender's clock.
-      peer.given.indexes.delete(key.index);
+      peer.given.indexes.delete(added.index);
       const connection = this.#connectionOf(peer);
       if (connection) this.#giveKeys(peer, connection);
-      this.#warnings.clear(`keys ${name}`);
+      this.#warnings.clear(`keys ${peer.key}`);
     }
     this.#changed();
   }
 
   #giveKeys(peer: Peer, connection: MediaConnection): void {
     if (peer.given.connection !== connection) peer.given = { connection, indexes: new Set() };
-    for (const [index, key] of this.#peerKeys.of(peer.key)) {
+    for (const [index, key] of this.#memberKeys.of(peer.key)) {
       if (peer.given.indexes.has(index)) continue;
       peer.given.indexes.add(index);
       connection.setKey(peer.identity, index, key);
@@ -768,7 +795,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
             ? 'connected'
             : 'connecting';
     const waited = peer ? performance.now() - peer.joinedAt : 0;
-    const keyed = peer !== undefined && this.#peerKeys.has(peer.key);
+    const keyed = peer !== undefined && this.#memberKeys.has(peer.key);
     return {
       // Without a key for long: the counters say it better.
       handshake: keyed || waited > kNoKeysMs ? 'confirmed' : 'waiting',
@@ -792,21 +819,17 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     if (now - this.#snapshotAt > kLateMs && ++this.#silentTicks >= 2) this.#changed();
     for (const peer of [...this.#peers.values()]) {
       if (peer.goneAt !== undefined) this.#vanish(peer);
-      const silent = now - peer.joinedAt > kNoKeysMs && !this.#peerKeys.has(peer.key);
+      const silent = now - peer.joinedAt > kNoKeysMs && !this.#memberKeys.has(peer.key);
       this.#warnings.while(silent, `keys ${peer.key}`, 'membership-without-keys', this.#nameOf(peer.userId));
     }
-    for (const [key, at] of this.#peerKeys.devices) {
-      if (this.#peers.has(key) || this.#departed.has(key)) continue;
-      const age = Date.now() - at;
-      if (age > kForgetStrayMs) this.#peerKeys.forget(key);
-      const name = this.#nameOf(key.slice(0, key.indexOf('|')));
-      this.#warnings.while(
-        age > kStrayKeysMs && age <= kForgetStrayMs,
-        `stray ${key}`,
-        'keys-without-membership',
-        name,
-      );
-    }
+    void this.#memberKeys.review().then((found) => {
+      for (const each of found) this.#takeKey(each);
+    });
+    const strays = new Set(this.#memberKeys.strays((key) => this.#peers.has(key)));
+    for (const key of strays)
+      this.#warnings.say(`stray ${key}`, 'keys-without-membership', this.#nameOf(userOfKey(key)));
+    for (const key of this.#strays) if (!strays.has(key)) this.#warnings.clear(`stray ${key}`);
+    this.#strays = strays;
     this.#watchIdentities(now);
   }
 

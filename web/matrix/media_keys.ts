@@ -20,11 +20,14 @@ export interface Device {
 
 export interface CallMember extends Device {
   /** Same device, other session: everything is new to it. */
-  since: number;
+  since: number | string;
 }
 
 /** Unambiguous: no server name holds a `|`, while with `:` a device could be named so that it looks like another person's. */
 export const deviceKey = ({ userId, deviceId }: Device): string => `${userId}|${deviceId}`;
+
+/** The user of a deviceKey. Names before the `:` and devices may hold a `|`, servers may not. */
+export const userOfKey = (key: string): string => key.slice(0, key.indexOf('|', key.indexOf(':')));
 
 /** How key messages travel. */
 export interface KeyTransport {
@@ -60,9 +63,11 @@ interface OwnKey {
   material: Uint8Array<ArrayBuffer>;
   madeAt: number;
   /** Who was in the call when it was made, or got it when they joined: `since` by device. */
-  meant: Map<string, number>;
+  meant: Map<string, number | string>;
   /** The homeserver took the message for them. */
-  holders: Map<string, number>;
+  holders: Map<string, number | string>;
+  /** Beside those: a message for them was on its way, and whether the homeserver took it is not known. */
+  mayHold: Set<string>;
 }
 
 const kMaxRetryMs = 30_000;
@@ -74,7 +79,10 @@ export class OwnKeys {
   #latest: OwnKey | undefined;
   #installed: OwnKey | undefined;
   #live: OwnKey | undefined;
+  /** When devices left that hold, or may hold, a key that is not out of use. */
   readonly #leftAt = new Map<string, number>();
+  /** Holders of keys that were in use for a moment between `#live` and `#installed`. */
+  readonly #listened = new Set<string>();
   #lastExposure: number | undefined;
   #sent = 0;
   #running = false;
@@ -91,7 +99,7 @@ export class OwnKeys {
 
   /** Devices that are no longer in the call and can open what is sealed at this moment. */
   get mayListen(): string[] {
-    const holders = new Set([...(this.#live?.holders.keys() ?? []), ...(this.#installed?.holders.keys() ?? [])]);
+    const holders = new Set([...(this.#live?.mayHold ?? []), ...(this.#installed?.mayHold ?? [])]);
     return [...holders].filter((key) => !this.#members.has(key));
   }
   /** How long the last leaver could have listened, ms. */
@@ -125,7 +133,9 @@ export class OwnKeys {
     const me = deviceKey(this.#options.me);
     const now = this.#options.now();
     const next = new Map(members.map((member) => [deviceKey(member), member] as const).filter(([key]) => key !== me));
-    for (const key of this.#members.keys()) if (!next.has(key)) this.#leftAt.set(key, now);
+    const keys = [this.#live, this.#installed, this.#latest];
+    for (const name of this.#members.keys())
+      if (!next.has(name) && keys.some((key) => key?.mayHold.has(name))) this.#leftAt.set(name, now);
     for (const key of next.keys()) this.#leftAt.delete(key);
     this.#members = next;
     this.#options.changed();
@@ -136,13 +146,17 @@ export class OwnKeys {
   confirm(index: number): void {
     const key = this.#installed;
     if (!key || key === this.#live || key.index !== index) return;
+    const before = this.#live;
     this.#live = key;
     const now = this.#options.now();
+    const windows: number[] = [];
     for (const [name, left] of this.#leftAt) {
-      if (key.holders.has(name)) continue;
-      this.#lastExposure = Math.max(0, now - left);
+      if (key.mayHold.has(name)) continue;
       this.#leftAt.delete(name);
+      if (before?.mayHold.has(name) || this.#listened.has(name)) windows.push(Math.max(0, now - left));
     }
+    if (windows.length > 0) this.#lastExposure = Math.max(...windows);
+    this.#listened.clear();
     this.#options.changed();
   }
 
@@ -161,16 +175,18 @@ export class OwnKeys {
     this.#installed = undefined;
     this.#live = undefined;
     this.#leftAt.clear();
+    this.#listened.clear();
   }
 
-  #make(index: number, meant: Map<string, number>): OwnKey {
+  #make(index: number, meant: OwnKey['meant']): OwnKey {
     const material = crypto.getRandomValues(new Uint8Array(16));
-    return { index, material, madeAt: this.#options.now(), meant, holders: new Map() };
+    return { index, material, madeAt: this.#options.now(), meant, holders: new Map(), mayHold: new Set() };
   }
 
   async #use(key: OwnKey): Promise<void> {
     await this.#options.install(key.index, key.material.slice());
     if (this.#closed) return;
+    if (this.#installed !== this.#live) for (const name of this.#installed?.mayHold ?? []) this.#listened.add(name);
     this.#installed = key;
     this.#options.changed();
   }
@@ -198,11 +214,11 @@ export class OwnKeys {
     if (!latest) return;
     clearTimeout(this.#retry);
     const members = this.#members;
-    const gone = [...latest.holders.keys()].some((key) => !members.has(key));
+    const gone = [...latest.mayHold].some((key) => !members.has(key));
     const joined = [...members].filter(([key, { since }]) => latest.meant.get(key) !== since);
     const old = this.#options.now() - latest.madeAt >= this.#options.graceMs;
     if (gone || (joined.length > 0 && old)) {
-      await this.#rotate(latest, members);
+      await this.#rotate(latest);
       return;
     }
     for (const [key, { since }] of joined) latest.meant.set(key, since);
@@ -211,14 +227,18 @@ export class OwnKeys {
   }
 
   /** A new key for everybody who is here, used a moment after it was sent. */
-  async #rotate(before: OwnKey, members: Map<string, CallMember>): Promise<void> {
-    const next = this.#make((before.index + 1) % 256, new Map([...members].map(([key, { since }]) => [key, since])));
-    wipe(before.material);
-    this.#latest = next;
+  async #rotate(before: OwnKey): Promise<void> {
+    let next = before;
     for (;;) {
-      // Who left meanwhile gets nothing any more.
-      const to = [...members.values()].filter((member) => this.#members.has(deviceKey(member)));
-      const given = to.length === 0 ? 'all' : await this.#give(next, to);
+      const members = this.#members;
+      // The first time, and again when somebody left who may have got it from a homeserver that did not answer.
+      if (next === before || [...next.mayHold].some((key) => !members.has(key))) {
+        wipe(next.material);
+        next = this.#make((next.index + 1) % 256, new Map());
+        this.#latest = next;
+      }
+      next.meant = new Map([...members].map(([key, { since }]) => [key, since]));
+      const given = members.size === 0 ? 'all' : await this.#give(next, [...members.values()]);
       if (this.#closed) return;
       if (given !== 'none') {
         if (given === 'some') this.#retryLater();
@@ -250,6 +270,9 @@ export class OwnKeys {
       session: { application: 'm.call', call_id: '', scope: 'm.room' },
       sent_ts: Date.now(),
     };
+    // Before the answer: it may get lost, and the message not.
+    const before = new Set(key.mayHold);
+    for (const member of to) key.mayHold.add(deviceKey(member));
     let failed: Set<string>;
     try {
       failed = new Set((await transport.send(content, to)).map(deviceKey));
@@ -258,7 +281,11 @@ export class OwnKeys {
     }
     if (this.#closed) return 'none';
     this.#sent += to.length - failed.size;
-    for (const member of to) if (!failed.has(deviceKey(member))) key.holders.set(deviceKey(member), member.since);
+    for (const member of to) {
+      const name = deviceKey(member);
+      if (!failed.has(name)) key.holders.set(name, member.since);
+      else if (!before.has(name)) key.mayHold.delete(name);
+    }
     this.#options.changed();
     if (failed.size > 0) return 'some';
     this.#retryMs = this.#options.retryMs;
@@ -315,8 +342,9 @@ export function parseKeyMessage(
 const record = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 
-/** Devices whose keys are kept, those included whose membership has not come yet. */
+/** Devices whose keys are kept, those included whose membership has not come yet; and how many of one person. */
 const kMaxDevices = 500;
+const kMaxDevicesOfUser = 20;
 
 /**
  * Keys by device, as handles that cannot be read out again. A device may be here before its membership is; which LiveKit
@@ -324,6 +352,11 @@ const kMaxDevices = 500;
  */
 export class PeerKeys {
   readonly #devices = new Map<string, { keys: Map<number, CryptoKey>; sentAt: Map<number, number>; at: number }>();
+  readonly #now: () => number;
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
 
   /**
    * False: an older or the same message again. Late messages must not bring back an older key, and a key that is in use is
@@ -331,7 +364,7 @@ export class PeerKeys {
    */
   async add(device: Device, { index, material, sentAt }: PeerKey): Promise<CryptoKey | undefined> {
     const name = deviceKey(device);
-    const known = this.#devices.get(name) ?? { keys: new Map(), sentAt: new Map(), at: Date.now() };
+    const known = this.#devices.get(name) ?? { keys: new Map(), sentAt: new Map(), at: 0 };
     const before = known.sentAt.get(index);
     if (before !== undefined && (sentAt === 0 || sentAt <= before)) {
       wipe(material);
@@ -339,14 +372,23 @@ export class PeerKeys {
     }
     // Before anything is waited for: two messages may come at once.
     known.sentAt.set(index, sentAt);
-    known.at = Date.now();
+    known.at = this.#now();
+    // The newest last.
+    this.#devices.delete(name);
     this.#devices.set(name, known);
-    if (this.#devices.size > kMaxDevices) this.#devices.delete(this.#devices.keys().next().value as string);
+    this.#makeRoom(device.userId);
     const key = await crypto.subtle.importKey('raw', material, 'HKDF', false, ['deriveBits', 'deriveKey']);
     wipe(material);
     if (known.sentAt.get(index) !== sentAt || this.#devices.get(name) !== known) return undefined;
     known.keys.set(index, key);
     return key;
+  }
+
+  /** Nobody gets the keys of others forgotten by sending many. */
+  #makeRoom(userId: string): void {
+    const ofUser = [...this.#devices.keys()].filter((name) => userOfKey(name) === userId);
+    if (ofUser.length > kMaxDevicesOfUser) this.#devices.delete(ofUser[0] as string);
+    else if (this.#devices.size > kMaxDevices) this.#devices.delete(this.#devices.keys().next().value as string);
   }
 
   has(name: string): boolean {

@@ -5,11 +5,11 @@
  * Threads: main. Ownership: owns connections and their ciphers. Errors: `connect` rejects with MatrixError; the other servers
  * are tried until they are no longer needed; `failed` says that a worker is gone, which ends the call.
  */
-import { Emitter, type LocalMedia } from '../call';
+import { Emitter } from '../call';
 import type { LiveKitCipherApi, SecurityWarning } from '../livekit';
 import type { StatsSnapshot } from '../media/types';
 import { MatrixError } from './errors';
-import { SfuConnection, type SfuOptions } from './sfu';
+import { type SentMedia, SfuConnection, type SfuOptions } from './sfu';
 import type { Ticket } from './transports';
 import type { CallMode } from './types';
 
@@ -39,7 +39,7 @@ export interface MediaServersOptions {
   /** A ticket for the media server of this token service; `mode` as in TicketOptions. */
   ticket(service: string, mode: CallMode | undefined): Promise<Ticket>;
   mode: CallMode;
-  media: LocalMedia;
+  media: SentMedia;
   codec?: 'vp8' | 'vp9' | 'h264' | undefined;
   /** Of our own server's connection. */
   cipher: LiveKitCipherApi;
@@ -55,6 +55,8 @@ export interface MediaServersEvents {
   warning: { connection: MediaConnection; warning: SecurityWarning };
   speakers: { connection: MediaConnection; identities: string[] };
   failed: unknown;
+  /** Our own server has somebody else with our identity, and let go of us. */
+  replaced: undefined;
 }
 
 export class MediaServers extends Emitter<MediaServersEvents> {
@@ -151,6 +153,7 @@ export class MediaServers extends Emitter<MediaServersEvents> {
     connection.on('warning', (warning) => this.emit('warning', { connection, warning }));
     connection.on('speakers', (identities) => this.emit('speakers', { connection, identities }));
     connection.on('failed', (error) => this.emit('failed', error));
+    if (sends) connection.on('replaced', () => this.emit('replaced', undefined));
     return connection;
   }
 

@@ -2,7 +2,8 @@
  * Our membership in the call: announced when we join, announced again when the SDK gave up, ended when we leave. The SDK
  * renews it, and leaves the homeserver a delayed event that ends it should this page die.
  *
- * Threads: main. Errors: none; `lost` says that the others may not see us.
+ * Threads: main. Errors: none; `lost` says that the others may not see us, 'refused' that the SDK gave up (it is told to try
+ * again, less and less often).
  */
 import { type MatrixRTCSession, MatrixRTCSessionEvent, MembershipManagerEvent } from 'matrix-js-sdk/lib/matrixrtc';
 import { Emitter } from '../call';
@@ -16,6 +17,7 @@ export const kMemberEvent = 'org.matrix.msc3401.call.member';
 const kLeaveDelayMs = 18_000;
 const kLeaveRestartMs = 4000;
 const kRetryMs = 3000;
+const kMaxRetryMs = 60_000;
 const kLeaveMs = 3000;
 
 /** What this needs of the SDK's session. */
@@ -29,8 +31,15 @@ export function membershipStateKey({ userId, deviceId }: Device, roomVersion: st
   return `${/^org\.matrix\.msc3(?:757|779)\b/.test(roomVersion) ? '' : '_'}${userId}_${deviceId}_m.call`;
 }
 
-export class OwnMembership extends Emitter<{ change: undefined }> {
+export interface OwnMembershipEvents {
+  change: undefined;
+  refused: undefined;
+}
+
+export class OwnMembership extends Emitter<OwnMembershipEvents> {
   #lost = false;
+  #refused = false;
+  #retryMs = kRetryMs;
   #service: string | undefined;
   #rejoin: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -47,7 +56,12 @@ export class OwnMembership extends Emitter<{ change: undefined }> {
       this.#lost = left;
       this.emit('change', undefined);
     };
-    const onError = (): void => this.#rejoinLater();
+    const onError = (): void => {
+      this.#refused = true;
+      this.#rejoinLater();
+      this.emit('refused', undefined);
+      this.emit('change', undefined);
+    };
     session.on(MembershipManagerEvent.ProbablyLeft, onLost);
     session.on(MatrixRTCSessionEvent.MembershipManagerError, onError);
     this.#stop.push(
@@ -56,9 +70,17 @@ export class OwnMembership extends Emitter<{ change: undefined }> {
     );
   }
 
-  /** The homeserver has probably ended it by now, because it does not hear us. */
+  /** The homeserver has probably ended it by now, because it does not hear us; or did not take it at all. */
   get lost(): boolean {
-    return this.#lost;
+    return this.#lost || this.#refused;
+  }
+
+  /** Our membership is in the room. */
+  seen(): void {
+    this.#retryMs = kRetryMs;
+    if (!this.#refused) return;
+    this.#refused = false;
+    this.emit('change', undefined);
   }
 
   /** @param service token service of the media server that we send to */
@@ -93,8 +115,10 @@ export class OwnMembership extends Emitter<{ change: undefined }> {
   /** The SDK gave up announcing us. */
   #rejoinLater(): void {
     clearTimeout(this.#rejoin);
+    if (this.#closed) return;
     this.#rejoin = setTimeout(() => {
       if (this.#service !== undefined) this.announce(this.#service);
-    }, kRetryMs);
+    }, this.#retryMs);
+    this.#retryMs = Math.min(kMaxRetryMs, this.#retryMs * 2);
   }
 }

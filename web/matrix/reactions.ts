@@ -13,10 +13,14 @@ import {
   RoomEvent,
 } from 'matrix-js-sdk/lib/matrix';
 import { Emitter } from '../call';
+import { isPassing, problemOf } from './errors';
 
 export const kReactionEvent = 'io.element.call.reaction';
 const kHand = '🖐️';
 const kShownMs = 3000;
+const kRetryMs = 5000;
+/** Old reactions come along with the history. */
+const kFreshMs = 30_000;
 
 /** Emoji that are offered, with the names by which Element Call finds its sounds. */
 const kNames: ReadonlyMap<string, string> = new Map([
@@ -48,7 +52,11 @@ export class CallReactions extends Emitter<CallReactionsEvents> {
   #members: readonly Reacting[] = [];
   #me: Reacting | undefined;
   #raised = false;
-  #raisedFor: { membership: string; event: string | undefined } | undefined;
+  #raisedFor: { membership: string; event: string } | undefined;
+  /** Hands of ours that are to be taken down; tried until the homeserver did. */
+  readonly #lowering = new Set<string>();
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
   #sending: Promise<void> = Promise.resolve();
   #stop: Array<() => void> = [];
 
@@ -75,6 +83,8 @@ export class CallReactions extends Emitter<CallReactionsEvents> {
 
   close(): void {
     for (const stop of this.#stop.splice(0)) stop();
+    this.#closed = true;
+    clearTimeout(this.#retry);
     if (this.#raised) this.raise(false);
     this.clearListeners();
   }
@@ -131,18 +141,24 @@ export class CallReactions extends Emitter<CallReactionsEvents> {
       const wanted = this.#raised ? this.#me?.eventId : undefined;
       if (placed && placed.membership !== wanted) {
         this.#raisedFor = undefined;
-        if (placed.event) await this.client.redactEvent(roomId, placed.event).catch(() => {});
+        this.#lowering.add(placed.event);
       }
-      if (wanted && this.#raisedFor?.membership !== wanted) {
-        this.#raisedFor = { membership: wanted, event: undefined };
-        const content = { 'm.relates_to': { rel_type: RelationType.Annotation, event_id: wanted, key: kHand } };
-        try {
+      try {
+        for (const event of this.#lowering) {
+          await this.client.redactEvent(roomId, event).catch((error: unknown) => {
+            if (isPassing(problemOf(error))) throw error;
+          });
+          this.#lowering.delete(event);
+        }
+        if (wanted && this.#raisedFor?.membership !== wanted) {
+          const content = { 'm.relates_to': { rel_type: RelationType.Annotation, event_id: wanted, key: kHand } };
           const { event_id: event } = await this.client.sendEvent(roomId, EventType.Reaction, content as never);
           this.#raisedFor = { membership: wanted, event };
-        } catch {
-          // Tried again with the next change of memberships.
-          this.#raisedFor = undefined;
         }
+      } catch (error) {
+        // What is refused is tried again with the next change of memberships only.
+        clearTimeout(this.#retry);
+        if (!this.#closed && isPassing(problemOf(error))) this.#retry = setTimeout(() => this.#sync(), kRetryMs);
       }
     });
   }
@@ -162,8 +178,8 @@ export class CallReactions extends Emitter<CallReactionsEvents> {
       this.emit('change', undefined);
     } else {
       const emoji = firstEmoji(event.getContent().emoji);
-      // Old ones come along with the history; and one at a time is enough.
-      if (!emoji || this.#shown.has(member.key) || Date.now() - event.getTs() > 30_000) return;
+      // One at a time is enough. Their age is the homeserver's word, because clocks differ.
+      if (!emoji || this.#shown.has(member.key) || Date.now() - event.localTimestamp > kFreshMs) return;
       this.#show(member.key, emoji);
       this.emit('reaction', { key: member.key, emoji });
     }

@@ -16,12 +16,13 @@ import { MatrixRTCSession } from 'matrix-js-sdk/lib/matrixrtc';
 import { cleanName } from '../call';
 import type { Avatars } from './avatars';
 import { MatrixError, problemOf } from './errors';
-import { isUserId, parseTarget } from './links';
+import { isRoomAddress, isUserId, parseTarget } from './links';
 import { kMemberEvent } from './own_membership';
 import type { MatrixTarget, RoomSummary } from './types';
 
 const kSyncMs = 20_000;
 const kMaxInvites = 100;
+const kMaxUpgrades = 5;
 
 /** Sticky membership events and what belongs to them; state events of the older kind are `kMemberEvent`. */
 const kCallEvents = [
@@ -82,6 +83,34 @@ async function arrived(client: MatrixClient, roomId: string): Promise<Room> {
   });
 }
 
+/**
+ * The room that this one was replaced with, if so: the call is there. Only one that names this room as the one before it, and
+ * that lets us in; else the old one.
+ */
+async function newest(client: MatrixClient, room: Room, servers: readonly string[]): Promise<Room> {
+  let last = room;
+  for (let steps = 0; steps < kMaxUpgrades; steps++) {
+    const next: unknown = last.currentState.getStateEvents(EventType.RoomTombstone, '')?.getContent().replacement_room;
+    if (typeof next !== 'string' || !next.startsWith('!') || !isRoomAddress(next)) break;
+    try {
+      if (client.getRoom(next)?.getMyMembership() !== KnownMembership.Join)
+        await client.joinRoom(next, { viaServers: [...new Set([...servers, ...viaOf(last)])].slice(0, 10) });
+      const found = await arrived(client, next);
+      if (found.findPredecessor()?.roomId !== last.roomId) break;
+      last = found;
+    } catch {
+      break;
+    }
+  }
+  return last;
+}
+
+/** The server of whoever closed the room is in the new one as well. */
+function viaOf(room: Room): string[] {
+  const sender = room.currentState.getStateEvents(EventType.RoomTombstone, '')?.getSender() ?? '';
+  return isUserId(sender) ? [sender.slice(sender.indexOf(':') + 1)] : [];
+}
+
 export async function enterRoom(client: MatrixClient, { room: text, via }: MatrixTarget): Promise<Room> {
   const target = parseTarget(text);
   const servers = [...new Set([...(via ?? []), ...(target.via ?? [])])].slice(0, 10);
@@ -94,7 +123,7 @@ export async function enterRoom(client: MatrixClient, { room: text, via }: Matri
     }
     if (client.getRoom(roomId)?.getMyMembership() !== KnownMembership.Join)
       await client.joinRoom(roomId, { viaServers: [...new Set(servers)] });
-    return await arrived(client, roomId);
+    return await newest(client, await arrived(client, roomId), servers);
   } catch (error) {
     if (error instanceof SdkError) {
       if (error.errcode === 'M_FORBIDDEN') throw new MatrixError('not-invited');

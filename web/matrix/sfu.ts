@@ -13,8 +13,11 @@ import {
   BaseKeyProvider,
   ConnectionError,
   ConnectionErrorReason,
+  ConnectionState,
   DefaultReconnectPolicy,
+  DisconnectReason,
   type ElementInfo,
+  KeyProviderEvent,
   type LocalTrack,
   type LocalTrackPublication,
   type RemoteParticipant,
@@ -41,6 +44,7 @@ import type { MatrixProblem } from './types';
 const kOwnRetries = [0, 300, 1200, 2500];
 const kAgainMs = [500, 1000, 2000, 3000];
 const kSealingMs = 5000;
+const kPublishAgainMs = 2000;
 
 export type SfuState = 'new' | 'connecting' | 'connected' | 'reconnecting' | 'closed';
 
@@ -50,7 +54,12 @@ export interface SfuEvents {
   warning: SecurityWarning;
   failed: MediaError;
   speakers: string[];
+  /** Somebody with our identity connected, most likely this person in another tab: the server let go of us. */
+  replaced: undefined;
 }
+
+/** What this needs of LocalMedia. */
+export type SentMedia = Pick<LocalMedia, 'microphone' | 'camera' | 'screenVideo' | 'screenAudio' | 'muted' | 'on'>;
 
 export interface SfuOptions {
   /** Address of the token service: names this connection. */
@@ -58,13 +67,16 @@ export interface SfuOptions {
   ticket(): Promise<Ticket>;
   cipher: LiveKitCipherApi;
   /** What is sent; undefined: only receives. */
-  media?: LocalMedia;
+  media?: SentMedia;
   codec?: 'vp8' | 'vp9' | 'h264';
+  /** For tests. */
+  createRoom?: (options: RoomOptions) => Room;
 }
 
 /**
  * Hands keys to the worker by way of livekit-client. livekit-client gives all keys to the worker again whenever it connects,
- * and would switch our own sending key back to one that people who left still hold; so only the newest of ours is told.
+ * and would switch our own sending key back to one that people who left still hold; so only the newest of ours is told. Its
+ * base class would also remember every key for good: here those of people who left are forgotten.
  */
 export class CallKeys extends BaseKeyProvider {
   readonly #keys = new Map<string, Map<number, CryptoKey>>();
@@ -78,7 +90,7 @@ export class CallKeys extends BaseKeyProvider {
   set(identity: string, index: number, key: CryptoKey): void {
     const keys = this.#keys.get(identity) ?? new Map<number, CryptoKey>();
     this.#keys.set(identity, keys.set(index, key));
-    this.onSetEncryptionKey(key, identity, index);
+    this.emit(KeyProviderEvent.SetKey, { key, participantIdentity: identity, keyIndex: index }, true);
   }
 
   setOwn(identity: string, index: number, key: CryptoKey): void {
@@ -168,6 +180,7 @@ export class SfuConnection extends Emitter<SfuEvents> {
   readonly #views = new Map<RemoteTrack, View>();
   readonly #sent = new Map<Lane, Sent>();
   #publishing: Promise<void> = Promise.resolve();
+  #publishAgain: ReturnType<typeof setTimeout> | undefined;
   #problem: MatrixProblem | undefined;
   #stop: Array<() => void> = [];
   #wake: (() => void) | undefined;
@@ -187,7 +200,7 @@ export class SfuConnection extends Emitter<SfuEvents> {
       // Redundant audio would be taken apart by the server, which breaks the seal.
       publishDefaults: { red: false, dtx: true, simulcast: true, stopMicTrackOnMute: false },
     };
-    this.#room = new Room(roomOptions);
+    this.#room = options.createRoom?.(roomOptions) ?? new Room(roomOptions);
     this.#listen();
     this.#stop.push(
       cipher.on('stats', (stats) => this.emit('stats', stats)),
@@ -283,6 +296,7 @@ export class SfuConnection extends Emitter<SfuEvents> {
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
     this.#setState('closed');
+    clearTimeout(this.#publishAgain);
     for (const stop of this.#stop.splice(0)) stop();
     this.#wake?.();
     this.#sent.clear();
@@ -332,6 +346,8 @@ export class SfuConnection extends Emitter<SfuEvents> {
         });
       if (this.#closed()) return;
       await this.#sealing();
+      // It may have been lost while we waited; nobody would tell us again.
+      if (this.#room.state === ConnectionState.Disconnected) throw new MatrixError('sfu-unreachable');
     } catch (error) {
       this.#problem = problemOf(error, 'sfu-unreachable');
       throw new MatrixError(this.#problem);
@@ -391,7 +407,10 @@ export class SfuConnection extends Emitter<SfuEvents> {
         this.#subscribe(participant);
         this.#changed();
       })
-      .on(RoomEvent.TrackUnpublished, this.#changed)
+      .on(RoomEvent.TrackUnpublished, (_publication, participant) => {
+        this.#subscribe(participant);
+        this.#changed();
+      })
       .on(RoomEvent.TrackMuted, this.#changed)
       .on(RoomEvent.TrackUnmuted, this.#changed)
       .on(RoomEvent.TrackSubscribed, (track, publication, participant) =>
@@ -400,7 +419,9 @@ export class SfuConnection extends Emitter<SfuEvents> {
       .on(RoomEvent.TrackUnsubscribed, (track, publication, participant) => {
         this.#views.delete(track);
         const lane = laneOf(publication.source);
-        if (lane) this.#streams.get(participant.identity)?.delete(lane);
+        const streams = this.#streams.get(participant.identity);
+        // Its successor may be here already.
+        if (lane && streams?.get(lane)?.getTracks().includes(track.mediaStreamTrack)) streams.delete(lane);
         this.#changed();
       })
       .on(RoomEvent.ActiveSpeakersChanged, (speakers) =>
@@ -416,10 +437,15 @@ export class SfuConnection extends Emitter<SfuEvents> {
         this.#setState('connected');
         this.#publish();
       })
-      .on(RoomEvent.Disconnected, () => {
+      .on(RoomEvent.Disconnected, (reason) => {
         this.#sent.clear();
         this.#streams.clear();
         this.#views.clear();
+        // Coming back would throw the other one out, who would come back in turn.
+        if (reason === DisconnectReason.DUPLICATE_IDENTITY && this.#options.media && !this.#closed()) {
+          this.emit('replaced', undefined);
+          return;
+        }
         // A failed first try is for the caller of connect().
         if (
           this.#state === 'connected' ||
@@ -440,9 +466,11 @@ export class SfuConnection extends Emitter<SfuEvents> {
 
   #subscribe(participant: RemoteParticipant): void {
     const wanted = this.#wanted.has(participant.identity);
+    // One for each lane, however many the server offers.
+    const lanes = new Set(kLanes.map((lane) => participant.getTrackPublication(kSources[lane])));
     for (const publication of participant.trackPublications.values()) {
-      const known = laneOf(publication.source) !== undefined;
-      if (publication.isDesired !== (wanted && known)) publication.setSubscribed(wanted && known);
+      const desired = wanted && lanes.has(publication);
+      if (publication.isDesired !== desired) publication.setSubscribed(desired);
     }
   }
 
@@ -464,8 +492,17 @@ export class SfuConnection extends Emitter<SfuEvents> {
 
   /** One change after the other: livekit mixes up two at a time. */
   #publish(): void {
+    clearTimeout(this.#publishAgain);
     this.#publishing = this.#publishing.then(async () => {
-      for (const lane of kLanes) await this.#send(lane).catch(() => {});
+      let failed = false;
+      for (const lane of kLanes)
+        await this.#send(lane).catch(() => {
+          failed = true;
+        });
+      if (!failed || this.#closed()) return;
+      // The server did not answer in time, say: somebody who thinks that they are heard must be.
+      clearTimeout(this.#publishAgain);
+      this.#publishAgain = setTimeout(() => this.#publish(), kPublishAgainMs);
     });
   }
 
@@ -529,7 +566,7 @@ export class SfuConnection extends Emitter<SfuEvents> {
   }
 }
 
-function wish(media: LocalMedia, lane: Lane): MediaStreamTrack | undefined {
+function wish(media: SentMedia, lane: Lane): MediaStreamTrack | undefined {
   switch (lane) {
     case 'audio':
       return media.microphone;

@@ -16,6 +16,10 @@ export interface Tokens {
 
 /** Renewed when a third of its life is left. */
 const kRest = 3;
+/** More than requests can wait. */
+const kMaxOld = 8;
+/** After an answer that says "not now". */
+const kPauseMs = 5000;
 
 export class TokenRenewal {
   /** Tokens that this session had: requests that were prepared before a renewal carry them. */
@@ -85,13 +89,18 @@ export class TokenRenewal {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ refresh_token: refreshToken }),
     });
-    if (response.status >= 500 || response.status === 429) throw new TypeError('the server cannot renew the token now');
+    if (response.status >= 500 || response.status === 429) {
+      // Every request would ask again otherwise.
+      this.#renewAt = Math.max(this.#renewAt, this.now() + kPauseMs);
+      throw new TypeError('the server cannot renew the token now');
+    }
     // Once refused, it would be refused again.
     this.#renewAt = Number.POSITIVE_INFINITY;
     const answer = response.ok ? await readJson(response) : undefined;
     const { access_token: token, refresh_token: next, expires_in_ms: life } = answer ?? {};
     if (typeof token !== 'string' || token === '') return false;
     this.#old.add(this.tokens.accessToken);
+    if (this.#old.size > kMaxOld) this.#old.delete(this.#old.values().next().value as string);
     this.tokens.accessToken = token;
     if (typeof next === 'string' && next !== '') this.tokens.refreshToken = next;
     this.#lives(typeof life === 'number' ? life : undefined);

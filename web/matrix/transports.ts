@@ -3,6 +3,7 @@
  * Errors: MatrixError 'no-transport', 'token-service-refused', 'token-service-unreachable', 'rate-limited', 'offline'.
  */
 import type { IOpenIDToken, MatrixClient } from 'matrix-js-sdk/lib/matrix';
+import { computeRtcIdentityRaw } from 'matrix-js-sdk/lib/matrixrtc/membershipData/rtc';
 import { checkBaseUrl, plainFetch, readJson } from './discovery';
 import { MatrixError, problemOf } from './errors';
 import { isServerName } from './links';
@@ -90,9 +91,14 @@ export async function getTicket(client: MatrixClient, options: TicketOptions): P
     });
   const plain = (): Promise<Ticket> =>
     ask(`${service}/sfu/get`, { room: roomId, openid_token: openid, device_id: me.deviceId });
-  if (mode === 'matrix_2_0') return hashed();
-  if (mode === 'compatibility') return plain();
-  return hashed().catch(plain);
+  if (mode === undefined) return hashed().catch(plain);
+  const { userId, deviceId, memberId } = me;
+  const ticket = await (mode === 'matrix_2_0' ? hashed() : plain());
+  // The others know us by this name only: under another one our media would be nobody's, or somebody else's.
+  const identity =
+    mode === 'matrix_2_0' ? await computeRtcIdentityRaw(userId, deviceId, memberId) : `${userId}:${deviceId}`;
+  if (ticket.identity !== identity) throw new MatrixError('token-service-refused');
+  return ticket;
 }
 
 async function ask(url: string, body: object): Promise<Ticket> {

@@ -227,7 +227,13 @@ export class SiegelChat extends SiegelElement {
     const unreadable = message.state === 'unreadable';
     return html`<li class="${own ? 'own' : ''} ${first ? 'first' : ''} ${unreadable ? 'unreadable' : ''}">
       ${first ? html`<span class="who">${own ? nothing : html`<b>${message.name || t.someone}</b>`}<time>${time}</time></span>` : nothing}
-      <span class="text">${unreadable ? t.chatUnreadable : message.text}</span>
+      <span class="text" dir="auto">${unreadable ? t.chatUnreadable : message.text}</span>
+      ${
+        // In a sealed room nothing else may look as if it were sealed: the server can write it under any name.
+        this.encrypted && !message.encrypted && !unreadable
+          ? html`<span class="state bad">${t.chatNotSealed}</span>`
+          : nothing
+      }
       ${message.edited ? html`<span class="state">${t.chatEdited}</span>` : nothing}
       ${message.state === 'sending' ? html`<span class="state">${t.chatSending}</span>` : nothing}
       ${

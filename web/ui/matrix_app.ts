@@ -182,6 +182,11 @@ export class SiegelMatrixApp extends SiegelElement {
             { text: t.tryAgain, primary: true, run: () => call.retryNow() },
             { text: t.cancel, run: () => void this.#again() },
           ]);
+        if (call?.phase === 'replaced')
+          return this.#notice('replaced', t.replacedTitle, t.replacedText, icons.tabs, 'info', [
+            { text: t.rejoin, primary: true, run: () => void this.#again() },
+            ...this.#toRoomsAction(),
+          ]);
         if (call?.phase === 'refused')
           return this.#notice(
             call.problem ?? 'internal',
@@ -348,7 +353,7 @@ export class SiegelMatrixApp extends SiegelElement {
     if (call !== this.#call) return;
     if ((call.phase === 'joined' || call.phase === 'away') && this.view === 'lobby') this.view = 'call';
     else if (call.phase === 'failed') this.#fail(call.failure);
-    else if (call.phase === 'refused' && this.view === 'call') this.view = 'lobby';
+    else if ((call.phase === 'refused' || call.phase === 'replaced') && this.view === 'call') this.view = 'lobby';
     else if (call.phase === 'left' && this.view === 'call') void this.#leave();
     this.requestUpdate();
   }

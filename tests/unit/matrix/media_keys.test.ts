@@ -10,6 +10,7 @@ import {
   PeerKeys,
   parseKeyMessage,
   toBase64,
+  userOfKey,
 } from '../../../web/matrix/media_keys';
 
 const me = { userId: '@me:hs', deviceId: 'MINE', memberId: '@me:hs:MINE' };
@@ -21,7 +22,13 @@ function stand({ useDelayMs = 1000, graceMs = 10_000 } = {}) {
   const sent: Array<{ content: KeyContent; to: string[] }> = [];
   const installed: number[] = [];
   const materials: string[] = [];
-  const server = { away: false, refuses: new Set<string>(), hold: undefined as Promise<void> | undefined };
+  const server = {
+    away: false,
+    /** Takes messages, and its answers get lost. */
+    mute: false,
+    refuses: new Set<string>(),
+    hold: undefined as Promise<void> | undefined,
+  };
   const keys = new OwnKeys({
     me,
     roomId: '!room',
@@ -40,6 +47,7 @@ function stand({ useDelayMs = 1000, graceMs = 10_000 } = {}) {
         if (server.away) throw new Error('away');
         const failed = to.filter((device) => server.refuses.has(deviceKey(device)));
         sent.push({ content, to: to.filter((device) => !failed.includes(device)).map(deviceKey) });
+        if (server.mute) throw new Error('timeout');
         return failed;
       },
     },
@@ -200,6 +208,83 @@ describe('our own key', () => {
     expect(sent.slice(1).flatMap(({ to }) => to)).toEqual([name('a')]);
   });
 
+  it('changes as well when somebody leaves who may have got it from a homeserver whose answer was lost', async () => {
+    const { keys, sent, server, installed, pass } = stand();
+    await keys.start();
+    server.mute = true;
+    keys.update([member('a'), member('b')]);
+    await pass(0);
+    expect(sent.map(({ content }) => content.keys.index)).toEqual([0]);
+    keys.update([member('a')]);
+    expect(keys.mayListen).toEqual([name('b')]);
+    server.mute = false;
+    await pass(3000);
+    expect(sent.at(-1)).toMatchObject({ content: { keys: { index: 1 } }, to: [name('a')] });
+    expect(installed).toEqual([0, 1]);
+    keys.confirm(1);
+    expect(keys.mayListen).toEqual([]);
+  });
+
+  it('is another one again when somebody left who may have got the new one', async () => {
+    const { keys, sent, server, installed, pass } = stand();
+    await keys.start();
+    keys.update([member('a'), member('b'), member('c')]);
+    await pass(0);
+    server.mute = true;
+    keys.update([member('a'), member('b')]);
+    await pass(100);
+    keys.update([member('a')]);
+    server.mute = false;
+    await pass(3000);
+    const toB = sent.filter(({ to }) => to.includes(name('b'))).map(({ content }) => content.keys.key);
+    const last = sent.at(-1);
+    expect(last?.to).toEqual([name('a')]);
+    expect(toB).not.toContain(last?.content.keys.key);
+    expect(installed.at(-1)).toBe(last?.content.keys.index);
+    expect(new Set(installed).size).toBe(installed.length);
+  });
+
+  it('somebody who joins while the homeserver is away gets the new key with the others', async () => {
+    const { keys, sent, server, pass } = stand();
+    await keys.start();
+    keys.update([member('a'), member('b')]);
+    await pass(0);
+    server.away = true;
+    keys.update([member('a')]);
+    await pass(100);
+    keys.update([member('a'), member('c')]);
+    server.away = false;
+    await pass(3000);
+    expect(sent.slice(1).map(({ to }) => to)).toEqual([[name('a'), name('c')]]);
+  });
+
+  it('how long somebody could listen counts from their leaving, and only where they held the key', async () => {
+    const { keys, server, pass } = stand();
+    await keys.start();
+    server.refuses.add(name('b'));
+    keys.update([member('a'), member('b')]);
+    await pass(0);
+    // b was never reached: nothing to listen with, however long ago they left.
+    keys.update([member('a')]);
+    await pass(60_000);
+    expect(keys.mayListen).toEqual([]);
+    keys.update([member('a'), member('c')]);
+    await pass(1000);
+    keys.confirm(1);
+    expect(keys.lastExposure).toBeUndefined();
+    // d gets the key in use a moment before leaving.
+    keys.update([member('a'), member('c'), member('d')]);
+    await pass(0);
+    keys.update([member('c'), member('d')]);
+    await pass(400);
+    keys.update([member('c')]);
+    await pass(2600);
+    expect(keys.unconfirmed).toBe(3);
+    keys.confirm(3);
+    // The longer one of both.
+    expect(keys.lastExposure).toBe(3000);
+  });
+
   it('alone after the last one left: a new key at once, nobody to wait for', async () => {
     const { keys, installed, pass } = stand();
     await keys.start();
@@ -331,10 +416,26 @@ describe('keys of others', () => {
     );
   });
 
-  it('forgets the oldest when somebody sends keys for very many devices', async () => {
+  it('nobody gets the keys of others forgotten by sending many', async () => {
     const keys = new PeerKeys();
-    for (let i = 0; i < 510; i++) await keys.add({ userId: '@a:hs', deviceId: `D${i}` }, key(1, 0, 1));
+    await keys.add({ userId: '@b:hs', deviceId: 'B' }, key(1, 0, 1));
+    for (let i = 0; i < 600; i++) await keys.add({ userId: '@a:hs', deviceId: `D${i}` }, key(1, 0, 1));
+    expect(keys.devices.length).toBe(21);
+    expect(keys.has(deviceKey({ userId: '@b:hs', deviceId: 'B' }))).toBe(true);
+    expect(keys.has(deviceKey({ userId: '@a:hs', deviceId: 'D579' }))).toBe(false);
+    expect(keys.has(deviceKey({ userId: '@a:hs', deviceId: 'D580' }))).toBe(true);
+  });
+
+  it('forgets the oldest when very many people send keys', async () => {
+    const keys = new PeerKeys();
+    for (let i = 0; i < 510; i++) await keys.add({ userId: `@u${i}:hs`, deviceId: 'D' }, key(1, 0, 1));
     expect(keys.devices.length).toBe(500);
-    expect(keys.has(deviceKey({ userId: '@a:hs', deviceId: 'D0' }))).toBe(false);
+    expect(keys.has(deviceKey({ userId: '@u9:hs', deviceId: 'D' }))).toBe(false);
+    expect(keys.has(deviceKey({ userId: '@u10:hs', deviceId: 'D' }))).toBe(true);
+  });
+
+  it('the user of a device is found, whatever its name holds', () => {
+    for (const userId of ['@a:hs', '@a|b:hs', '@a:hs:8448'])
+      for (const deviceId of ['D', 'x|y', ':|:']) expect(userOfKey(deviceKey({ userId, deviceId }))).toBe(userId);
   });
 });

@@ -1,9 +1,11 @@
 // Everything that comes from outside before a call: links, addresses, answers of servers, parameters of a host.
+import { computeRtcIdentityRaw } from 'matrix-js-sdk/lib/matrixrtc/membershipData/rtc';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Avatars, clientDownload } from '../../../web/matrix/avatars';
 import { redirectAnswer } from '../../../web/matrix/client';
-import { checkBaseUrl, discover, readJson } from '../../../web/matrix/discovery';
+import { checkBaseUrl, discover, readBody, readJson } from '../../../web/matrix/discovery';
 import { MatrixError } from '../../../web/matrix/errors';
-import { isUserId, parseTarget, roomLink } from '../../../web/matrix/links';
+import { cleanAddress, isUserId, parseTarget, roomLink } from '../../../web/matrix/links';
 import { firstEmoji } from '../../../web/matrix/reactions';
 import { getTicket, ownTransport, readTicket, serviceUrl } from '../../../web/matrix/transports';
 import { capabilities, onlyFrom, widgetParameters } from '../../../web/matrix/widget';
@@ -75,7 +77,10 @@ describe('names of rooms', () => {
 
   it('addresses of people', () => {
     expect(['@a:b', '@anna:example.org:8448', '@x:[::1]:80'].every(isUserId)).toBe(true);
-    expect(['anna', '@anna', '@:b', '@a b:c', '@a:b c', `@${'a'.repeat(300)}:b`].some(isUserId)).toBe(false);
+    expect(cleanAddress('@a\u202eb\u200b\n:hs')).toBe('@ab:hs');
+    expect(['anna', '@anna', '@:b', '@a b:c', '@a\u202eb:c', '@a:b c', `@${'a'.repeat(300)}:b`].some(isUserId)).toBe(
+      false,
+    );
   });
 });
 
@@ -149,6 +154,10 @@ describe('servers', () => {
     });
     expect(await readJson(new Response(endless))).toBeUndefined();
     expect(parts).toBeLessThan(10);
+    expect(await readBody(new Response('12345'), 4)).toBeUndefined();
+    expect((await readBody(new Response('1234', { headers: { 'content-type': 'image/png' } }), 4))?.type).toBe(
+      'image/png',
+    );
     expect(await readJson(new Response('[1]'))).toBeUndefined();
     expect(await readJson(new Response('{"a":1}'))).toEqual({ a: 1 });
   });
@@ -203,7 +212,9 @@ describe('media servers', () => {
     vi.stubGlobal('fetch', async (url: string, init: RequestInit) => {
       asked.push([url, JSON.parse(String(init.body))]);
       const ok = url.endsWith('/sfu/get');
-      return new Response(JSON.stringify({ url: 'wss://s', jwt: jwt({ sub: 'x' }) }), { status: ok ? 200 : 404 });
+      return new Response(JSON.stringify({ url: 'wss://s', jwt: jwt({ sub: '@a:hs:DEV' }) }), {
+        status: ok ? 200 : 404,
+      });
     });
     const options = { service: 'https://x', roomId: '!r', me };
     await getTicket(client({}), { ...options, mode: 'compatibility' });
@@ -222,6 +233,29 @@ describe('media servers', () => {
       openid_token: { access_token: 'secret' },
       member: { id: 'member', claimed_user_id: '@a:hs', claimed_device_id: 'DEV' },
     });
+  });
+});
+
+describe('our name at the media server', () => {
+  const me = { userId: '@a:hs', deviceId: 'DEV', memberId: 'member' };
+  const client = { getOpenIdToken: async () => ({}), getDomain: () => null } as never;
+  const answer = (sub: string): void => {
+    const body = JSON.stringify({ url: 'wss://s', jwt: `h.${btoa(JSON.stringify({ sub }))}.s` });
+    vi.stubGlobal('fetch', async () => new Response(body));
+  };
+
+  it('is the one that the others expect, or there is no ticket', async () => {
+    const options = { service: 'https://x', roomId: '!r', me };
+    const hash = await computeRtcIdentityRaw(me.userId, me.deviceId, me.memberId);
+    answer('@a:hs:DEV');
+    expect(await getTicket(client, { ...options, mode: 'compatibility' })).toMatchObject({ identity: '@a:hs:DEV' });
+    expect(await rejected(getTicket(client, { ...options, mode: 'matrix_2_0' }))).toBe('token-service-refused');
+    answer(hash);
+    expect(await getTicket(client, { ...options, mode: 'matrix_2_0' })).toMatchObject({ identity: hash });
+    answer('@victim:hs:DEV');
+    expect(await rejected(getTicket(client, { ...options, mode: 'compatibility' }))).toBe('token-service-refused');
+    // Where we only listen, any name will do.
+    expect(await getTicket(client, { ...options, mode: undefined })).toMatchObject({ identity: '@victim:hs:DEV' });
   });
 });
 
@@ -325,6 +359,37 @@ describe('a host of the widget', () => {
       'io.element.call.reaction',
       'org.matrix.msc4143.rtc.member',
     ]);
+  });
+});
+
+describe('pictures', () => {
+  it('without end are not read to their end, and only real ones are shown', async () => {
+    let parts = 0;
+    const endless = () =>
+      new ReadableStream({
+        pull(controller) {
+          parts++;
+          controller.enqueue(new Uint8Array(50_000));
+        },
+      });
+    const answers: Record<string, () => Response> = {
+      big: () => new Response(endless(), { headers: { 'content-type': 'image/png' } }),
+      svg: () => new Response('<svg/>', { headers: { 'content-type': 'image/svg+xml' } }),
+      png: () => new Response('png', { headers: { 'content-type': 'image/png' } }),
+    };
+    vi.stubGlobal('fetch', async (url: string) => answers[url.slice(-3)]?.());
+    const client = { mxcUrlToHttp: (mxc: string) => `https://hs/${mxc.slice(-3)}`, getAccessToken: () => 't' };
+    const avatars = new Avatars(clientDownload(client as never), () => {});
+    const urls = ['mxc://hs/big', 'mxc://hs/svg', 'mxc://hs/png'];
+    for (const url of urls) expect(avatars.get(url)).toBeUndefined();
+    await vi.waitFor(() => expect(avatars.get('mxc://hs/png')).toMatch(/^blob:/));
+    expect(urls.slice(0, 2).map((url) => avatars.get(url))).toEqual([undefined, undefined]);
+    expect(parts).toBeLessThan(12);
+    // No addresses of other kinds.
+    for (const bad of ['https://evil/x', 'mxc://hs/../x', 'mxc://hs/a?b', '', null])
+      expect(avatars.get(bad)).toBeUndefined();
+    avatars.close();
+    expect(avatars.get('mxc://hs/png')).toBeUndefined();
   });
 });
 

@@ -333,6 +333,7 @@ export const de: Messages = {
   chatFailed: 'Nicht gesendet.',
   chatUnreadable: 'Diese Nachricht ist nicht lesbar: Ihr Schlüssel ist nicht auf diesem Gerät.',
   chatEdited: 'bearbeitet',
+  chatNotSealed: 'nicht verschlüsselt: könnte vom Server geschrieben sein',
   chatTooLong: (n) => `${n} Zeichen zu lang`,
   chatNew: (name) => `${name} hat eine Nachricht geschrieben.`,
   react: 'Reagieren',

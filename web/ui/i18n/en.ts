@@ -323,6 +323,7 @@ export const en = {
   chatFailed: 'Not sent.',
   chatUnreadable: 'This message cannot be read: its key is not on this device.',
   chatEdited: 'edited',
+  chatNotSealed: 'not encrypted: the server could have written this',
   chatTooLong: (n: number) => `${n} characters too long`,
   chatNew: (name: string) => `${name} wrote a message.`,
   react: 'React',
