@@ -1,8 +1,22 @@
 // What the Matrix layer's tests put in the place of servers.
-import { type IEvent, MatrixEvent } from 'matrix-js-sdk/lib/matrix';
+import {
+  createClient,
+  type IEvent,
+  type MatrixClient,
+  MatrixEvent,
+  MatrixEventEvent,
+  Room,
+} from 'matrix-js-sdk/lib/matrix';
+import type { TypedReEmitter } from 'matrix-js-sdk/lib/ReEmitter';
+import { Emitter, type LocalMediaEvents } from '../../../web/call';
+import type { LiveKitCipherApi, LiveKitCipherEvents } from '../../../web/livekit';
 import type { KeyMessage } from '../../../web/matrix/devices';
 import { type KeyContent, toBase64 } from '../../../web/matrix/media_keys';
+import { kMemberEvent } from '../../../web/matrix/own_membership';
+import { silentLogger } from '../../../web/matrix/quiet';
 import type { Membership } from '../../../web/matrix/roster';
+import type { SentMedia } from '../../../web/matrix/sfu';
+import type { EngineInfo, StatsSnapshot } from '../../../web/media/types';
 
 export const kRoomId = '!room:hs';
 export const kMe = { userId: '@me:hs', deviceId: 'MINE', memberId: '@me:hs:MINE' };
@@ -18,7 +32,9 @@ export function event(part: Partial<IEvent> & { type: string; content: object; s
 /** The same as if it had come sealed. */
 export function sealed(part: Parameters<typeof event>[0]): MatrixEvent {
   const plain = event(part);
-  const found = new MatrixEvent({ ...plain.event, type: 'm.room.encrypted', content: { algorithm: 'x' } });
+  const relates = 'm.relates_to' in part.content ? { 'm.relates_to': part.content['m.relates_to'] } : {};
+  const wire = { algorithm: 'm.megolm.v1.aes-sha2', ...relates };
+  const found = new MatrixEvent({ ...plain.event, type: 'm.room.encrypted', content: wire as object });
   (found as unknown as { clearEvent: object }).clearEvent = { type: part.type, content: part.content };
   return found;
 }
@@ -67,4 +83,85 @@ export function shuffled<T>(list: readonly T[], random: () => number): T[] {
     [all[i], all[j]] = [all[j] as T, all[i] as T];
   }
   return all;
+}
+
+/** A worker that counts nothing by itself. */
+export class FakeCipher extends Emitter<LiveKitCipherEvents> implements LiveKitCipherApi {
+  readonly worker = {} as Worker;
+  readonly ready = Promise.resolve({} as EngineInfo);
+  readonly data = {} as LiveKitCipherApi['data'];
+  readonly removed: string[] = [];
+  closed = false;
+  async snapshot(): Promise<StatsSnapshot> {
+    return { now: 0, tracks: [] } as unknown as StatsSnapshot;
+  }
+  removeParticipant(identity: string): void {
+    this.removed.push(identity);
+  }
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+  say<K extends keyof LiveKitCipherEvents>(kind: K, event: LiveKitCipherEvents[K]): void {
+    this.emit(kind, event);
+  }
+}
+
+export class FakeMedia extends Emitter<LocalMediaEvents> implements SentMedia {
+  microphone: MediaStreamTrack | undefined;
+  camera: MediaStreamTrack | undefined;
+  screenVideo: MediaStreamTrack | undefined;
+  screenAudio: MediaStreamTrack | undefined;
+  muted = false;
+  closed = false;
+  close(): void {
+    this.closed = true;
+  }
+  changed(): void {
+    this.emit('change', undefined);
+  }
+}
+
+/** The SDK's own client; each request that a test did not answer fails. */
+export function newClient(): MatrixClient {
+  return createClient({
+    baseUrl: 'https://hs',
+    userId: kMe.userId,
+    deviceId: kMe.deviceId,
+    accessToken: 'token',
+    logger: silentLogger,
+    timelineSupport: true,
+    fetchFn: async () => {
+      throw new TypeError('no network');
+    },
+  });
+}
+
+/** The SDK's own room, encrypted, with these people in it. */
+export async function newRoom(
+  client: MatrixClient,
+  people: readonly string[] = ['@me:hs', '@a:hs', '@b:hs'],
+  { encrypted = true, id = kRoomId, power = {} as object } = {},
+): Promise<Room> {
+  const room = new Room(id, client, kMe.userId, { timelineSupport: true });
+  client.store.storeRoom(room);
+  const state = (type: string, key: string, content: object, sender = '@a:hs'): MatrixEvent =>
+    event({ type, state_key: key, content, sender, room_id: id, origin_server_ts: 1 });
+  const before = [
+    state('m.room.create', '', { room_version: '11' }),
+    state('m.room.power_levels', '', { users: { '@a:hs': 100 }, events: { [kMemberEvent]: 0 }, ...power }),
+    ...people.map((user) => state('m.room.member', user, { membership: 'join', displayname: user.slice(1, -3) }, user)),
+    ...(encrypted ? [state('m.room.encryption', '', { algorithm: 'm.megolm.v1.aes-sha2' })] : []),
+  ];
+  room.currentState.setStateEvents(before);
+  room.updateMyMembership('join');
+  return room;
+}
+
+/** As if sync had brought them. */
+export async function arrive(room: Room, ...events: MatrixEvent[]): Promise<void> {
+  // Its mapper of events does this.
+  const { reEmitter } = room.client as unknown as { reEmitter: TypedReEmitter<string, never> };
+  for (const each of events) reEmitter.reEmit(each as never, [MatrixEventEvent.Decrypted, MatrixEventEvent.Replaced]);
+  await room.addLiveEvents(events, { addToState: true });
+  await new Promise((resolve) => setImmediate(resolve));
 }
