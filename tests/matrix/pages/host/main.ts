@@ -171,15 +171,23 @@ class Driver extends WidgetDriver {
       await this.matrix.queueToDevice({ eventType: type, batch: each as Loose });
       return;
     }
+    // As Element Web does it: those who get the same get it in one go.
+    const groups = new Map<string, { payload: object; to: { userId: string; deviceId: string }[] }>();
     for (const { userId, deviceId, payload } of each) {
-      const send = (content: object) =>
-        this.matrix.encryptAndSendToDevice(type, [{ userId, deviceId }], content as Loose);
+      const text = JSON.stringify(payload);
+      const group = groups.get(text) ?? { payload, to: [] };
+      groups.set(text, group);
+      group.to.push({ userId, deviceId });
+    }
+    for (const { payload, to } of groups.values()) {
+      const send = (content: object) => this.matrix.encryptAndSendToDevice(type, to, content as Loose);
       if (type !== kKeys) {
         await send(payload);
         continue;
       }
       const message = payload as KeyMessage;
-      host.seen.keysSent.push({ to: `${userId}:${deviceId}`, index: message.keys?.index ?? -1 });
+      for (const { userId, deviceId } of to)
+        host.seen.keysSent.push({ to: `${userId}:${deviceId}`, index: message.keys?.index ?? -1 });
       const fate = host.keyFate;
       if (fate.kind === 'deliver') await send(payload);
       else if (fate.kind === 'delay') setTimeout(() => void send(payload), fate.ms);
