@@ -134,7 +134,8 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   readonly #unknown = new Map<string, number>();
   #refused: ReadonlySet<string> = new Set();
   #strays: ReadonlySet<string> = new Set();
-  #knownDevices = new Set<string>();
+  /** Devices that were there before the call. Joining does not wait for the list: a homeserver may be slow to give it. */
+  #knownDevices: Promise<ReadonlySet<string>> = Promise.resolve(new Set<string>());
   #activeSpeaker = '';
   #away = false;
   #snapshotAt = 0;
@@ -373,7 +374,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
       });
       if (this.encrypted) client.getCrypto()?.prepareToEncrypt(room);
       const users = room.getJoinedMembers().map(({ userId }) => userId);
-      this.#knownDevices = await knownDevices(client, users.slice(0, kMaxUsers));
+      this.#knownDevices = knownDevices(client, users.slice(0, kMaxUsers));
     }
     const session = client.matrixRTC.getRoomSession(room);
     this.#session = session;
@@ -635,7 +636,10 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     const name = this.#nameOf(peer.userId);
     this.#warnings.while(trust === 'unverified', `trust ${peer.key}`, 'unverified-device', name);
     this.#warnings.while(trust === 'changed', `changed ${peer.key}`, 'changed-identity', name);
-    this.#warnings.while(!this.#knownDevices.has(peer.key), `new ${peer.key}`, 'new-device', name);
+    this.#changed();
+    const known = await this.#knownDevices;
+    if (this.#peers.get(peer.key) !== peer) return;
+    this.#warnings.while(!known.has(peer.key), `new ${peer.key}`, 'new-device', name);
     this.#changed();
   }
 

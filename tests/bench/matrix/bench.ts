@@ -211,8 +211,10 @@ class Call {
     let last = 0;
     const newcomer = members.find(({ name }) => name === names.newcomer);
     for (const member of members) {
-      if (member !== newcomer && member.inUse && member.inUse.at >= from)
+      if (member !== newcomer && member.inUse && member.inUse.at >= from) {
+        last = Math.max(last, member.inUse.at - from);
         add(event.changed, member.group, member.inUse.at - from);
+      }
       for (const writer of members) {
         if (writer === member) continue;
         const opens = opensAt(member, writer);
@@ -428,12 +430,12 @@ async function halfLeave(call: Call): Promise<Event> {
   return event;
 }
 
-async function calls(stand: Stand, size: number): Promise<Event[]> {
+/** Adds to `events` as it goes: what was measured before a failure is printed as well. */
+async function calls(stand: Stand, size: number, events: Event[]): Promise<void> {
   log(`${size} members: registering and forming`);
   // Two people: a call for each kind of publisher. More: both in one.
   const kinds: Client[][] = size <= 2 ? clients.map((client) => [client]) : [clients];
   const formed: Awaited<ReturnType<typeof form>>[] = [];
-  const events: Event[] = [];
   try {
     for (const publishers of kinds) formed.push(await form(stand, size, publishers));
     events.push(...formed.map(({ formed: event }) => event));
@@ -450,7 +452,6 @@ async function calls(stand: Stand, size: number): Promise<Event[]> {
   } finally {
     await Promise.all(formed.map(({ call }) => call.close()));
   }
-  return events;
 }
 
 // Printing ---------------------------------------------------------------------------------------------------------------
@@ -689,7 +690,7 @@ async function main(): Promise<void> {
       'Real browsers with camera and microphone (320 x 180, 20/s): one in our page and one in Element Call who stay (of two members: one), and the newcomer.\n' +
         'All others are simulated: real devices, keys and memberships, no media; half with our rules, half with matrix-js-sdk’s, all in one process.',
     );
-    for (const size of sizes) events.push(...(await calls({ stack, site, organiser, publishers, newcomers }, size)));
+    for (const size of sizes) await calls({ stack, site, organiser, publishers, newcomers }, size, events);
   } finally {
     await Promise.all(browsers.map((browser) => browser.close()));
     await stack?.close();

@@ -188,7 +188,12 @@ export class PageMember implements KeyView {
       benchWatch.armed = true;
     });
     if (this.client === 'siegel') await this.page.getByRole('button', { name: 'Leave call', exact: true }).click();
-    else await this.page.frameLocator('#widget').getByTestId('incall_leave').click();
+    // Its buttons hide while no pointer moves.
+    else
+      await this.page
+        .frameLocator('#widget')
+        .getByTestId('incall_leave')
+        .evaluate((button: HTMLElement) => button.click());
     return this.frame()
       .evaluate(() => benchWatch.clickedAt)
       .catch(() => now());
