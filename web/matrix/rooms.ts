@@ -10,6 +10,7 @@ import {
   Preset,
   type Room,
   MatrixError as SdkError,
+  safeGetRetryAfterMs,
   Visibility,
 } from 'matrix-js-sdk/lib/matrix';
 import { MatrixRTCSession } from 'matrix-js-sdk/lib/matrixrtc';
@@ -21,6 +22,8 @@ import { kMemberEvent } from './own_membership';
 import type { MatrixTarget, RoomSummary } from './types';
 
 const kSyncMs = 20_000;
+/** How long a person waits for their turn to enter a room. */
+const kPatienceMs = 30_000;
 const kMaxInvites = 100;
 const kMaxUpgrades = 5;
 
@@ -111,6 +114,26 @@ function viaOf(room: Room): string[] {
   return isUserId(sender) ? [sender.slice(sender.indexOf(':') + 1)] : [];
 }
 
+/**
+ * Again, when the homeserver asks for patience: Synapse lets ten people into a room at once and one a second after that, and
+ * a whole meeting may follow its link in the same moment. They do not all come back together.
+ */
+async function patiently<T>(act: () => Promise<T>): Promise<T> {
+  for (let left = kPatienceMs; ; ) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!(error instanceof SdkError) || !error.isRateLimitError()) throw error;
+      const asked = Math.max(0, safeGetRetryAfterMs(error, 1000));
+      // At least a second of spread: those who wait are as many as those who were too many.
+      const wait = asked + ((crypto.getRandomValues(new Uint16Array(1))[0] ?? 0) / 65_536) * Math.max(1000, asked);
+      if (wait > left) throw error;
+      left -= wait;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+}
+
 export async function enterRoom(client: MatrixClient, { room: text, via }: MatrixTarget): Promise<Room> {
   const target = parseTarget(text);
   const servers = [...new Set([...(via ?? []), ...(target.via ?? [])])].slice(0, 10);
@@ -122,7 +145,7 @@ export async function enterRoom(client: MatrixClient, { room: text, via }: Matri
       servers.push(...found.servers.slice(0, 3));
     }
     if (client.getRoom(roomId)?.getMyMembership() !== KnownMembership.Join)
-      await client.joinRoom(roomId, { viaServers: [...new Set(servers)] });
+      await patiently(() => client.joinRoom(roomId, { viaServers: [...new Set(servers)] }));
     return await newest(client, await arrived(client, roomId), servers);
   } catch (error) {
     if (error instanceof SdkError) {
