@@ -13,8 +13,8 @@ import type { Trust } from '../call';
 import { isPassing, problemOf } from './errors';
 import { type Device, deviceKey, type KeyContent, type KeyTransport, kKeyEvent } from './media_keys';
 
-/** When a sender that is not known yet is looked for again; the last wait is for nothing. */
-const kProveAgainMs = [1000, 3000, 10_000, 30_000, 0];
+/** When a sender that is not known yet is looked for: at once, and again after these. */
+const kProveMs = [0, 1000, 3000, 10_000, 30_000];
 const kMaxWaiting = 100;
 
 export interface KeyMessage {
@@ -66,18 +66,18 @@ export class ClientDeviceMessages implements DeviceMessages {
       // Else sent in clear, by the homeserver or whoever controls it.
       if (type !== kKeyEvent || !received.encryptionInfo || received.encryptionInfo.sender !== sender) return;
       // A key comes once. The list of devices may lag behind it, or the homeserver be away.
-      for (const wait of kProveAgainMs) {
-        const message = await this.#prove(received, received.encryptionInfo);
-        if (!open) return;
-        if (message) {
-          onKey(message);
-          return;
+      for (const wait of kProveMs) {
+        if (wait > 0) {
+          if (waiting >= kMaxWaiting) return;
+          waiting++;
+          await new Promise((resolve) => setTimeout(resolve, wait));
+          waiting--;
         }
-        if (waiting >= kMaxWaiting) return;
-        waiting++;
-        await new Promise((resolve) => setTimeout(resolve, wait));
-        waiting--;
+        const message = open ? await this.#prove(received, received.encryptionInfo) : undefined;
         if (!open) return;
+        if (!message) continue;
+        onKey(message);
+        return;
       }
     };
     const onMessage = (received: ReceivedToDeviceMessage): void => void listener(received);

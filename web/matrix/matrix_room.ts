@@ -182,6 +182,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     this.#servers.on('warning', ({ connection, warning }) => this.#onCipherWarning(connection, warning));
     this.#servers.on('speakers', ({ connection, identities }) => this.#onSpeakers(connection, identities));
     this.#servers.on('failed', (error) => this.#fail(error));
+    this.#servers.on('moved', () => this.#connectServers());
     this.#servers.on('replaced', () => this.#stopWith('replaced'));
     this.#warnings.on('warning', (warning) => this.emit('warning', warning));
     this.#warnings.on('change', () => this.#changed());
@@ -376,10 +377,12 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
       const users = room.getJoinedMembers().map(({ userId }) => userId);
       this.#knownDevices = knownDevices(client, users.slice(0, kMaxUsers));
     }
+    if (!this.#active()) return;
     const session = client.matrixRTC.getRoomSession(room);
     this.#session = session;
     await session.initialMembershipCalculated;
-
+    // Left meanwhile: nobody would take away what comes now.
+    if (!this.#active()) return;
     const onMemberships = (): void => this.#onMemberships();
     session.on(MatrixRTCSessionEvent.MembershipsChanged, onMemberships);
     this.#membership = new OwnMembership(session, this.#me, room.roomId, this.#mode);
@@ -431,6 +434,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     });
     this.#ownKeys = keys;
     await keys.start();
+    if (!this.#active()) return;
     this.#hands.open();
     this.#chat.open();
   }
@@ -545,10 +549,15 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     for (const userId of refused) this.#warnings.say(`refused ${userId}`, 'unknown-identity', this.#nameOf(userId));
     for (const userId of this.#refused) if (!refused.has(userId)) this.#warnings.clear(`refused ${userId}`);
     this.#refused = refused;
+    // An identity that has another owner than before, or a device that has another one: all that belongs to it goes first.
+    const owners = new Map([...members.values()].map(({ identity, key }) => [identity, key]));
+    for (const peer of [...this.#peers.values()]) {
+      const moved = members.has(peer.key) && members.get(peer.key)?.identity !== peer.identity;
+      if (moved || (owners.get(peer.identity) ?? peer.key) !== peer.key) this.#part(peer);
+    }
     for (const [key, member] of members) {
       const known = this.#peers.get(key);
       if (known) {
-        if (known.identity !== member.identity) known.given = { connection: undefined, indexes: new Set() };
         const renewed = known.memberId !== member.memberId;
         Object.assign(known, member, { goneAt: undefined });
         if (renewed) void this.#learnIdentities(known);

@@ -55,14 +55,19 @@ export interface MediaServersEvents {
   warning: { connection: MediaConnection; warning: SecurityWarning };
   speakers: { connection: MediaConnection; identities: string[] };
   failed: unknown;
-  /** Our own server has somebody else with our identity, and let go of us. */
+  /** As SfuEvents, of our own server. */
   replaced: undefined;
+  /** `of` says something else for some service. */
+  moved: undefined;
 }
 
 export class MediaServers extends Emitter<MediaServersEvents> {
   readonly #options: MediaServersOptions;
   readonly #others = new Map<string, MediaConnection>();
+  /** Other addresses of our own server. */
+  readonly #same = new Set<string>();
   #own: MediaConnection | undefined;
+  #ownTicket: Ticket | undefined;
   #ownKey: { index: number; key: CryptoKey } | undefined;
 
   constructor(options: MediaServersOptions) {
@@ -80,7 +85,7 @@ export class MediaServers extends Emitter<MediaServersEvents> {
   /** Where somebody is received who sends to this service. */
   of(service: string | undefined): MediaConnection | undefined {
     if (service === undefined) return undefined;
-    return service === this.#own?.service ? this.#own : this.#others.get(service);
+    return service === this.#own?.service || this.#same.has(service) ? this.#own : this.#others.get(service);
   }
 
   /** The connection that sends. It connects when it is told to. Throws MatrixError when it was another one before. */
@@ -101,7 +106,7 @@ export class MediaServers extends Emitter<MediaServersEvents> {
   need(services: Iterable<string | undefined>): void {
     const needed = new Set<string>();
     for (const service of services)
-      if (service !== undefined && service !== this.#own?.service && needed.size < kMaxServers) needed.add(service);
+      if (service !== undefined && this.of(service) !== this.#own && needed.size < kMaxServers) needed.add(service);
     for (const [service, connection] of this.#others) {
       if (needed.has(service)) continue;
       this.#others.delete(service);
@@ -139,11 +144,11 @@ export class MediaServers extends Emitter<MediaServersEvents> {
   }
 
   #open(service: string, cipher: LiveKitCipherApi, sends: boolean): MediaConnection {
-    const { ticket, mode, media, codec, createConnection } = this.#options;
+    const { media, codec, createConnection } = this.#options;
     const options: SfuOptions = {
       service,
       cipher,
-      ticket: () => ticket(service, sends ? mode : undefined),
+      ticket: () => (sends ? this.#ownTicketFor(service) : this.#otherTicket(service)),
       ...(sends ? { media } : {}),
       ...(codec ? { codec } : {}),
     };
@@ -155,6 +160,24 @@ export class MediaServers extends Emitter<MediaServersEvents> {
     connection.on('failed', (error) => this.emit('failed', error));
     if (sends) connection.on('replaced', () => this.emit('replaced', undefined));
     return connection;
+  }
+
+  async #ownTicketFor(service: string): Promise<Ticket> {
+    this.#ownTicket = await this.#options.ticket(service, this.#options.mode);
+    return this.#ownTicket;
+  }
+
+  async #otherTicket(service: string): Promise<Ticket> {
+    const ticket = await this.#options.ticket(service, undefined);
+    const own = this.#ownTicket;
+    if (ticket.url !== own?.url || ticket.identity !== own.identity) return ticket;
+    // Two token services of one media server: a second connection under our name would throw out the first.
+    const connection = this.#others.get(service);
+    this.#others.delete(service);
+    this.#same.add(service);
+    this.emit('moved', undefined);
+    void connection?.close();
+    throw new MatrixError('internal');
   }
 
   async #keepConnecting(connection: MediaConnection): Promise<void> {

@@ -45,6 +45,9 @@ const kOwnRetries = [0, 300, 1200, 2500];
 const kAgainMs = [500, 1000, 2000, 3000];
 const kSealingMs = 5000;
 const kPublishAgainMs = 2000;
+/** So often in this time: somebody else is here with our identity, and means it. */
+const kReplacedTimes = 3;
+const kReplacedMs = 30_000;
 
 export type SfuState = 'new' | 'connecting' | 'connected' | 'reconnecting' | 'closed';
 
@@ -54,7 +57,7 @@ export interface SfuEvents {
   warning: SecurityWarning;
   failed: MediaError;
   speakers: string[];
-  /** Somebody with our identity connected, most likely this person in another tab: the server let go of us. */
+  /** Somebody with our identity connects again and again, most likely this person in another tab. */
   replaced: undefined;
 }
 
@@ -441,8 +444,7 @@ export class SfuConnection extends Emitter<SfuEvents> {
         this.#sent.clear();
         this.#streams.clear();
         this.#views.clear();
-        // Coming back would throw the other one out, who would come back in turn.
-        if (reason === DisconnectReason.DUPLICATE_IDENTITY && this.#options.media && !this.#closed()) {
+        if (reason === DisconnectReason.DUPLICATE_IDENTITY && this.#options.media && this.#isReplaced()) {
           this.emit('replaced', undefined);
           return;
         }
@@ -455,6 +457,17 @@ export class SfuConnection extends Emitter<SfuEvents> {
       });
   }
 
+  /**
+   * Coming back throws the other one out, who comes back in turn. Whoever was here first was thrown out first, and gives way;
+   * once does not count, because a ticket that was stolen must not end somebody's call at a stroke.
+   */
+  #isReplaced(): boolean {
+    const now = performance.now();
+    this.#thrownOut = [...this.#thrownOut.filter((at) => now - at < kReplacedMs), now];
+    return !this.#closed() && this.#thrownOut.length >= kReplacedTimes;
+  }
+
+  #thrownOut: number[] = [];
   #reopening = false;
   async #again(): Promise<void> {
     this.#reopening = true;

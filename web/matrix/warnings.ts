@@ -1,8 +1,8 @@
 /** The standing warnings of a call: what a person has to know for as long as it holds. One for each matter. */
 import { Emitter, type Warning, type WarningKind } from '../call';
 
-/** Nobody fills a page, or the memory, with them. */
-const kMaxStanding = 100;
+/** Of each kind: nobody fills a page with some, or keeps others out with them. */
+const kMaxOfKind = 20;
 
 export interface WarningsEvents {
   change: undefined;
@@ -19,7 +19,7 @@ export class Warnings extends Emitter<WarningsEvents> {
 
   /** @param id names the matter: said once, until `clear` @param name who it is about, '' for the whole call */
   say(id: string, kind: WarningKind, name: string): void {
-    if (this.#standing.has(id) || this.#standing.size >= kMaxStanding) return;
+    if (this.#standing.has(id) || this.list.filter((each) => each.kind === kind).length >= kMaxOfKind) return;
     const warning: Warning = { id, kind, name, at: Date.now() };
     this.#standing.set(id, warning);
     this.emit('warning', warning);

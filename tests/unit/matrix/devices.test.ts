@@ -1,6 +1,6 @@
 // Whose key message is believed, what becomes of devices that cannot be reached, and which of our keys livekit-client may repeat.
 import { ClientEvent, ConnectionError, type MatrixClient, MatrixEvent } from 'matrix-js-sdk/lib/matrix';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   ClientDeviceMessages,
   type KeyMessage,
@@ -97,6 +97,66 @@ describe('key messages', () => {
   it('whose sender is another than the session says are not heard', async () =>
     expect(await heard({ sender: '@b:hs' }, info())).toEqual([]));
   it('of another type are not heard', async () => expect(await heard({ type: 'm.room_key' }, info())).toEqual([]));
+
+  describe('from a device that is not known yet', () => {
+    afterEach(() => vi.useRealTimers());
+    function late() {
+      vi.useFakeTimers();
+      const { client, crypto, emit } = stand();
+      const found: KeyMessage[] = [];
+      const stop = new ClientDeviceMessages(client).listen((each) => found.push(each));
+      const come = (part: object = {}) =>
+        emit(ClientEvent.ReceivedToDeviceMessage, {
+          message: { type: kKeyEvent, sender: '@a:hs', content },
+          encryptionInfo: info(part),
+        });
+      const asked = vi.spyOn(crypto, 'getUserDeviceInfo');
+      return { crypto, found, stop, come, asked, pass: (ms: number) => vi.advanceTimersByTimeAsync(ms) };
+    }
+
+    it('are heard when the list of devices has it', async () => {
+      const { found, come, asked, pass } = late();
+      asked.mockResolvedValueOnce(new Map()).mockResolvedValueOnce(new Map());
+      come();
+      await pass(3999);
+      expect(found).toEqual([]);
+      await pass(1);
+      expect(found.map(({ deviceId }) => deviceId)).toEqual(['REAL']);
+      await pass(100_000);
+      expect(found.length).toBe(1);
+    });
+
+    it('are heard when the homeserver is back', async () => {
+      const { found, come, asked, pass } = late();
+      asked.mockRejectedValueOnce(new Error('away'));
+      come();
+      await pass(1000);
+      expect(found.length).toBe(1);
+    });
+
+    it('are given up after a while, and after stopping', async () => {
+      const { found, come, asked, stop, pass } = late();
+      come({ senderCurve25519KeyBase64: 'curve-unknown' });
+      await pass(200_000);
+      expect(asked).toHaveBeenCalledTimes(5);
+      asked.mockResolvedValueOnce(new Map());
+      come();
+      await pass(0);
+      stop();
+      await pass(200_000);
+      expect(asked).toHaveBeenCalledTimes(6);
+      expect(found).toEqual([]);
+    });
+
+    it('are looked up again for so many at a time only', async () => {
+      const { come, asked, pass } = late();
+      for (let i = 0; i < 1000; i++) come({ senderCurve25519KeyBase64: 'curve-unknown' });
+      await pass(0);
+      expect(asked).toHaveBeenCalledTimes(1000);
+      await pass(100_000);
+      expect(asked).toHaveBeenCalledTimes(1000 + 4 * 100);
+    });
+  });
 
   it('are no longer heard after stopping', () => {
     const { client, listeners } = stand();

@@ -1,4 +1,5 @@
-// What the Matrix layer's tests put in the place of servers.
+// What the Matrix layer's tests put in the place of servers. Rooms, events and clients are the SDK's own.
+import { EventEmitter } from 'node:events';
 import {
   createClient,
   type IEvent,
@@ -7,15 +8,17 @@ import {
   MatrixEventEvent,
   Room,
 } from 'matrix-js-sdk/lib/matrix';
+import { MatrixRTCSessionEvent } from 'matrix-js-sdk/lib/matrixrtc';
 import type { TypedReEmitter } from 'matrix-js-sdk/lib/ReEmitter';
 import { Emitter, type LocalMediaEvents } from '../../../web/call';
 import type { LiveKitCipherApi, LiveKitCipherEvents } from '../../../web/livekit';
-import type { KeyMessage } from '../../../web/matrix/devices';
-import { type KeyContent, toBase64 } from '../../../web/matrix/media_keys';
+import type { DeviceMessages, KeyMessage } from '../../../web/matrix/devices';
+import { type Device, deviceKey, type KeyContent, toBase64 } from '../../../web/matrix/media_keys';
+import type { MediaConnection } from '../../../web/matrix/media_servers';
 import { kMemberEvent } from '../../../web/matrix/own_membership';
 import { silentLogger } from '../../../web/matrix/quiet';
 import type { Membership } from '../../../web/matrix/roster';
-import type { SentMedia } from '../../../web/matrix/sfu';
+import type { Received, SentMedia, SfuEvents, SfuOptions, SfuState } from '../../../web/matrix/sfu';
 import type { EngineInfo, StatsSnapshot } from '../../../web/media/types';
 
 export const kRoomId = '!room:hs';
@@ -164,4 +167,105 @@ export async function arrive(room: Room, ...events: MatrixEvent[]): Promise<void
   for (const each of events) reEmitter.reEmit(each as never, [MatrixEventEvent.Decrypted, MatrixEventEvent.Replaced]);
   await room.addLiveEvents(events, { addToState: true });
   await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The SDK's session: memberships as a test sets them. */
+export class FakeSession extends EventEmitter {
+  memberships: Membership[] = [];
+  readonly initialMembershipCalculated = Promise.resolve();
+  joined = false;
+  readonly joins: unknown[][] = [];
+  leaves = 0;
+  isJoined(): boolean {
+    return this.joined;
+  }
+  joinRTCSession(...parts: unknown[]): void {
+    this.joined = true;
+    this.joins.push(parts);
+  }
+  async leaveRoomSession(): Promise<boolean> {
+    this.joined = false;
+    this.leaves++;
+    return true;
+  }
+  set(...memberships: Membership[]): void {
+    this.memberships = memberships;
+    this.emit(MatrixRTCSessionEvent.MembershipsChanged);
+  }
+}
+
+/** Key messages as they leave and come. */
+export class FakeMessages implements DeviceMessages {
+  readonly sent: Array<{ content: KeyContent; to: string[] }> = [];
+  readonly listeners = new Set<(message: KeyMessage) => void>();
+  async send(content: KeyContent, to: readonly Device[]): Promise<Device[]> {
+    this.sent.push({ content, to: to.map(deviceKey) });
+    return [];
+  }
+  listen(onKey: (message: KeyMessage) => void): () => void {
+    this.listeners.add(onKey);
+    return () => this.listeners.delete(onKey);
+  }
+  come(message: KeyMessage): void {
+    for (const listener of this.listeners) listener(message);
+  }
+}
+
+const nobody: Received = { streams: new Map(), audio: false, video: false, screen: false, screenAudio: false };
+
+/** A connection to a media server that shows whom a test wants. */
+export class FakeConnection extends Emitter<SfuEvents> implements MediaConnection {
+  state: SfuState = 'new';
+  connectedFor = 0;
+  identity = '';
+  shown = new Set<string>();
+  wanted = new Set<string>();
+  /** By identity and index; taken away with the identity, as the real one does. */
+  readonly keys = new Map<string, Map<number, CryptoKey>>();
+  readonly ownKeys: number[] = [];
+  closed = false;
+  /** What connecting comes to. */
+  connecting: () => Promise<void> = async () => {};
+  constructor(readonly options: SfuOptions) {
+    super();
+  }
+  get service(): string {
+    return this.options.service;
+  }
+  get identities(): string[] {
+    return [...this.shown];
+  }
+  received(identity: string): Received | undefined {
+    return this.shown.has(identity) ? nobody : undefined;
+  }
+  setOwnKey(index: number): void {
+    this.ownKeys.push(index);
+  }
+  setKey(identity: string, index: number, key: CryptoKey): void {
+    this.keys.set(identity, (this.keys.get(identity) ?? new Map()).set(index, key));
+  }
+  want(identities: ReadonlySet<string>): void {
+    for (const identity of this.wanted) if (!identities.has(identity)) this.keys.delete(identity);
+    this.wanted = new Set(identities);
+  }
+  show(): void {}
+  async connect(): Promise<void> {
+    const ticket = await this.options.ticket();
+    await this.connecting();
+    this.identity = ticket.identity;
+    this.become('connected');
+  }
+  retryNow(): void {}
+  async close(): Promise<void> {
+    this.closed = true;
+    this.state = 'closed';
+    this.clearListeners();
+  }
+  become(state: SfuState): void {
+    this.state = state;
+    this.emit('change', undefined);
+  }
+  say<K extends keyof SfuEvents>(kind: K, event: SfuEvents[K]): void {
+    this.emit(kind, event);
+  }
 }

@@ -279,13 +279,27 @@ describe('states', () => {
     expect(other.room.connects).toBe(connects);
   });
 
-  it('thrown out by another tab: said, and not taken back from it', async () => {
+  it('thrown out by another tab: comes back at first, then gives way to it', async () => {
     const { connection, room, pass, heard } = stand();
     await connection.connect();
-    room.lose(DisconnectReason.DUPLICATE_IDENTITY);
+    for (const expected of [[], [], ['replaced']]) {
+      room.lose(DisconnectReason.DUPLICATE_IDENTITY);
+      await pass(1000);
+      expect(heard).toEqual(expected);
+    }
     await pass(60_000);
-    expect(heard).toEqual(['replaced']);
-    expect(room.connects).toBe(1);
+    expect(room.connects).toBe(3);
+  });
+
+  it('thrown out now and then is no other tab', async () => {
+    const { connection, room, pass, heard } = stand();
+    await connection.connect();
+    for (let i = 0; i < 10; i++) {
+      room.lose(DisconnectReason.DUPLICATE_IDENTITY);
+      await pass(16_000);
+    }
+    expect(heard).toEqual([]);
+    expect(connection.state).toBe('connected');
   });
 
   it('another member’s server that says the same ends nothing', async () => {

@@ -52,6 +52,33 @@ describe('access tokens', () => {
     expect(changed).toHaveBeenCalledTimes(1);
   });
 
+  it('are not asked for with every request while the server says "not now"', async () => {
+    const { clock, ask } = session(30_000);
+    const asked: string[] = [];
+    vi.stubGlobal('fetch', async (url: string) => {
+      asked.push(new URL(url).pathname.split('/').at(-1) ?? '');
+      return new Response('{}', { status: url.endsWith('refresh') ? 429 : 200 });
+    });
+    clock.now = 20_000;
+    for (let i = 0; i < 50; i++) await ask();
+    expect(asked.filter((what) => what === 'refresh').length).toBe(1);
+    clock.now = 25_000;
+    await ask();
+    expect(asked.filter((what) => what === 'refresh').length).toBe(2);
+  });
+
+  it('of long ago are forgotten', async () => {
+    server();
+    const { clock, ask } = session(30_000);
+    for (let i = 1; i <= 20; i++) {
+      clock.now += 30_000;
+      expect((await ask()).status).toBe(200);
+    }
+    // Prepared just before the last renewal, and an hour ago.
+    expect((await ask('a19')).status).toBe(200);
+    expect((await ask('a1')).status).toBe(401);
+  });
+
   it('are renewed once when many requests find out at the same time', async () => {
     const { state, seen } = server();
     const { ask } = session();
