@@ -101,7 +101,7 @@ export class ClientAccount extends Emitter<MatrixAccountEvents> implements Matri
     const room = this.#client.getRoom(id);
     if (!room) throw new MatrixError('room-not-found');
     for (const call of this.#calls)
-      if (!['left', 'failed', 'refused'].includes(call.phase)) void call.leave({ keepMedia: true });
+      if (!['left', 'failed', 'refused', 'replaced'].includes(call.phase)) void call.leave({ keepMedia: true });
     this.#calls.clear();
     const call = new MatrixRoom({
       client: this.#client,

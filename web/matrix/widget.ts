@@ -232,7 +232,13 @@ export class WidgetAccount extends Emitter<MatrixAccountEvents> implements Matri
 }
 
 /** Element Call's messages between call and host: joined, hang up, microphone and camera, stay on screen. */
-export function connectHost(api: WidgetApi, call: MatrixCall, media: LocalMedia): () => void {
+export function connectHost(
+  api: Pick<WidgetApi, 'on' | 'off' | 'setAlwaysOnScreen'> & {
+    transport: Pick<WidgetApi['transport'], 'send' | 'reply'>;
+  },
+  call: Pick<MatrixCall, 'phase' | 'leave' | 'on'>,
+  media: Pick<LocalMedia, 'talking' | 'camera' | 'setMuted' | 'closeCamera' | 'on'>,
+): () => void {
   let joined = false;
   let said = '';
   const mute = (): { audio_enabled: boolean; video_enabled: boolean } => ({
@@ -247,7 +253,7 @@ export function connectHost(api: WidgetApi, call: MatrixCall, media: LocalMedia)
       joined = true;
       tell('io.element.join');
       void api.setAlwaysOnScreen(true).catch(() => {});
-    } else if (joined && (call.phase === 'left' || call.phase === 'refused' || call.phase === 'failed')) {
+    } else if (joined && ['left', 'refused', 'replaced', 'failed'].includes(call.phase)) {
       joined = false;
       void api.setAlwaysOnScreen(false).catch(() => {});
       tell('im.vector.hangup');
@@ -267,14 +273,13 @@ export function connectHost(api: WidgetApi, call: MatrixCall, media: LocalMedia)
     answer(event, {});
     void call.leave();
   };
-  /** The host may turn things off; turning a camera or microphone on takes a click here. */
+  /** The host may turn things off; turning a camera or microphone on takes a click here. The answer says what holds. */
   const onMute = (event: CustomEvent<IWidgetApiRequest>): void => {
-    const { audio_enabled: audio, video_enabled: video } = event.detail.data as {
+    const { audio_enabled: audio, video_enabled: video } = (event.detail.data ?? {}) as {
       audio_enabled?: unknown;
       video_enabled?: unknown;
     };
     if (audio === false) media.setMuted(true);
-    else if (audio === true && media.microphone) media.setMuted(false);
     if (video === false) media.closeCamera();
     answer(event, mute());
   };

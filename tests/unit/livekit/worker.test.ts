@@ -486,6 +486,28 @@ describe('receiving is strict', () => {
   });
 });
 
+describe('a server that names very many people', () => {
+  // Seen to fail: with #makeRoom out of #member (without end), and without its look at uses and keys (alice is forgotten).
+  test('fills no memory, and keeps out nobody who has keys or tracks', async () => {
+    const { bob, sending, receiving } = await call();
+    bob.enable('early');
+    for (let i = 0; i < 3000; i++) bob.enable(`ghost ${i}`);
+    await bob.idle();
+    expect(bob.worker.size).toBe(513);
+    sending.push(opus(1));
+    await settle();
+    receiving.push(...sending.out.map((each) => copy(each)));
+    await settle();
+    expect(receiving.out.length).toBe(1);
+    // Somebody who was forgotten is received all the same once their key is there, and never in clear.
+    const track = bob.track('decode', 'early', 'mic of early');
+    await bob.key('early', 3, material(1));
+    track.push(opus(9), ...sending.out.map((each) => copy(each)));
+    await settle();
+    expect(track.texts()).toEqual(receiving.texts());
+  });
+});
+
 describe('keys', () => {
   // Seen to fail: with `changed` always true in KeyStore.add (the replayed frame played).
   test('a key that is posted again changes nothing: no replay window, no ratchet goes back', async () => {

@@ -305,8 +305,10 @@ describe('states', () => {
   it('another member’s server that says the same ends nothing', async () => {
     const { connection, room, pass, heard } = stand({ sends: false });
     await connection.connect();
-    room.lose(DisconnectReason.DUPLICATE_IDENTITY);
-    await pass(1000);
+    for (let i = 0; i < 5; i++) {
+      room.lose(DisconnectReason.DUPLICATE_IDENTITY);
+      await pass(1000);
+    }
     expect(heard).toEqual([]);
     expect(connection.state).toBe('connected');
   });

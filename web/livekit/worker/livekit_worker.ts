@@ -50,6 +50,8 @@ type Use = 'send' | 'receive';
 
 /** Where a sealed frame has the length of its IV and its key index. */
 const kIvLength = 12;
+/** People of whom nothing is known but that the server names them. */
+const kMaxNamed = 512;
 /** Streams end before livekit-client says that a track is gone. */
 const kEndedGraceMs = 2000;
 
@@ -98,6 +100,11 @@ export class LiveKitWorker {
 
   constructor(around: Surroundings) {
     this.#around = around;
+  }
+
+  /** How many people something is remembered of. */
+  get size(): number {
+    return this.#members.size;
   }
 
   // In ----------------------------------------------------------------------------------------------------------------
@@ -569,8 +576,17 @@ export class LiveKitWorker {
       participant.addPayloadTypes(this.#payloadTypes);
       member = new Member(identity, keys, new DataPackets(subtle, keys), participant);
       this.#members.set(identity, member);
+      this.#makeRoom();
     }
     return member;
+  }
+
+  /** A server may name as many as it likes. Whoever was forgotten is new when something is said of them again. */
+  #makeRoom(): void {
+    if (this.#members.size <= kMaxNamed) return;
+    const named = [...this.#members.values()].filter(({ uses, keys }) => uses.size === 0 && keys.slots.size === 0);
+    // The last is the one that this was called for.
+    if (named.length > kMaxNamed && named[0]) this.#remove(named[0].identity);
   }
 
   #engine(): Running {
