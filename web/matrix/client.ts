@@ -20,7 +20,7 @@ import { checkBaseUrl } from './discovery';
 import { MatrixError, problemOf } from './errors';
 import { isUserId } from './links';
 import { silentLogger } from './quiet';
-import { type KeptSession, kCryptoPrefix, redirectNote, sessionStore } from './store';
+import { type KeptSession, KeptSessionWriter, kCryptoPrefix, redirectNote, sessionStore } from './store';
 import { TokenRenewal } from './tokens';
 import type { Homeserver, MatrixTarget } from './types';
 
@@ -229,6 +229,8 @@ export async function finishRedirect(
 
 // Running -------------------------------------------------------------------------------------------------------------
 
+const writers = new WeakMap<MatrixClient, KeptSessionWriter>();
+
 function keepable(session: Session): KeptSession {
   const { remember: _remember, ownDevice: _ownDevice, lifeMs: _life, ...kept } = session;
   return kept;
@@ -244,9 +246,10 @@ export async function startClient(session: Session, assets: URL): Promise<Matrix
   } catch {
     throw new MatrixError('crypto-failed');
   }
-  if (session.remember) await sessionStore.save(keepable(session));
+  const writer = new KeptSessionWriter();
+  if (session.remember) await writer.save(keepable(session));
   const save = (): void => {
-    if (session.remember) void sessionStore.save(keepable(session)).catch(() => {});
+    if (session.remember) void writer.save(keepable(session)).catch(() => {});
   };
   const renewal = new TokenRenewal(session, session.lifeMs, () => {
     client.setAccessToken(session.accessToken);
@@ -275,6 +278,7 @@ export async function startClient(session: Session, assets: URL): Promise<Matrix
     timelineSupport: true,
     disableVoip: true,
   });
+  writers.set(client, writer);
   try {
     await client.initRustCrypto({ useIndexedDB: session.remember, cryptoDatabasePrefix: kCryptoPrefix });
   } catch {
@@ -321,7 +325,7 @@ export async function endClient(client: MatrixClient, logout: boolean): Promise<
     await Promise.race([client.logout(false).catch(() => {}), patience]);
   }
   client.http.abort();
-  await sessionStore.clear();
+  await (writers.get(client)?.end() ?? sessionStore.clear());
   await client.clearStores({ cryptoDatabasePrefix: kCryptoPrefix }).catch(() => {});
 }
 

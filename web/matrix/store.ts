@@ -93,6 +93,28 @@ export const sessionStore = {
   },
 };
 
+/** A session that is kept while it changes, until it ends: a renewal that was on its way must not bring back what was removed. */
+export class KeptSessionWriter {
+  #ended = false;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(private readonly store: Pick<typeof sessionStore, 'save' | 'clear'> = sessionStore) {}
+
+  /** Rejects with MatrixError 'no-storage'. */
+  save(session: KeptSession): Promise<void> {
+    const written = this.#writing.then(() => (this.#ended ? undefined : this.store.save(session)));
+    this.#writing = written.catch(() => {});
+    return written;
+  }
+
+  /** Removes it. Never rejects. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    await this.#writing;
+    await this.store.clear();
+  }
+}
+
 async function databaseExists(): Promise<boolean> {
   if (typeof indexedDB === 'undefined') return false;
   try {
