@@ -1,5 +1,5 @@
 /** The Matrix page: what the address asks for, the layer that talks to Matrix, and the application. */
-import { createMatrixBackend, parseTarget } from '../../web/matrix';
+import { callMode, createMatrixBackend, parseTarget } from '../../web/matrix';
 import type { MatrixTarget } from '../../web/matrix/types';
 import { SiegelMatrixApp } from '../../web/ui/matrix_app';
 
@@ -16,6 +16,7 @@ function target(): MatrixTarget | undefined {
 const app = new SiegelMatrixApp();
 app.backend = createMatrixBackend({ assets: new URL('/assets/', location.href) });
 app.target = target();
+app.mode = callMode(location.href);
 document.body.append(app);
 
 // Another link was put into the address bar of this page.

@@ -65,7 +65,7 @@ for (const claim of ['NONE', 'GCM'] as const) {
         const end = performance.now() + 12_000;
         while (performance.now() < end) {
           now = await received(bert, 300);
-          for (const means of now.pictures) expect(forger.isSeenIn(means), 'the forger’s picture').toBe(false);
+          for (const { means } of now.pictures) expect(forger.isSeenIn(means), 'the forger’s picture').toBe(false);
           for (const sound of now.sounds) expect(forger.isHeardIn(sound), 'the forger’s tone').toBe(false);
           await sleep(300);
         }

@@ -5,7 +5,7 @@ import './quiet';
 
 export { createMatrixBackend } from './backend';
 export { MatrixError } from './errors';
-export { parseTarget, roomLink } from './links';
+export { callMode, parseTarget, roomLink } from './links';
 export { MatrixRoom, type MatrixRoomParts } from './matrix_room';
 export type {
   CallMode,

@@ -1,6 +1,6 @@
 /** Names of rooms, in every form in which people pass them on. Pure; everything here comes from outside. */
 import { MatrixError } from './errors';
-import type { MatrixTarget } from './types';
+import type { CallMode, MatrixTarget } from './types';
 
 const kMaxLink = 4000;
 const kMaxId = 255; // bytes, by the Matrix specification
@@ -79,4 +79,15 @@ export function roomLink(base: string | URL, room: string, server: string | unde
   for (const name of via.slice(0, kMaxVia)) query.append('via', name);
   url.hash = `#/room/${encodeURIComponent(room)}${query.size > 0 ? `?${query}` : ''}`;
   return url.href;
+}
+
+/**
+ * What an address of our page asks for as `mode=…`, before or after its `#`. Undefined where it asks for nothing that we know:
+ * then the page's own default counts.
+ */
+export function callMode(address: string): CallMode | undefined {
+  const url = new URL(address);
+  const fragment = url.hash.includes('?') ? url.hash.slice(url.hash.indexOf('?') + 1) : '';
+  const mode = new URLSearchParams(fragment).get('mode') ?? url.searchParams.get('mode');
+  return mode === 'matrix_2_0' || mode === 'compatibility' ? mode : undefined;
 }

@@ -12,6 +12,7 @@ import { language } from './i18n';
 import { icons } from './icons';
 import './lobby';
 import type {
+  CallMode,
   MatrixAccount,
   MatrixBackend,
   MatrixCall,
@@ -40,6 +41,8 @@ export class SiegelMatrixApp extends SiegelElement {
   backend!: MatrixBackend;
   /** What the address bar asked for. */
   target: MatrixTarget | undefined;
+  /** How this page announces people in calls; undefined: as Element Call does by default. */
+  mode: CallMode | undefined;
   declare view: View;
   declare engine: EngineInfo | undefined;
   declare problem: MatrixProblem | undefined;
@@ -319,6 +322,7 @@ export class SiegelMatrixApp extends SiegelElement {
     const call = this.#account.call(this.#room.id, {
       media: this.#media,
       allowUnencryptedRoom: this.#allowClear,
+      ...(this.mode ? { mode: this.mode } : {}),
     });
     this.#call = call;
     call.on('change', () => this.#onCall(call));

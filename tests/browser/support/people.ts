@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, firefox, type Page } from '@playwright/test';
+import { type Browser, type BrowserContext, chromium, firefox, type Page, type Request } from '@playwright/test';
 import { type CapturedPacket, readDump } from '../wire/dump';
 import { chromiumOptions, firefoxOptions, stringEnvironment } from './launch_options';
 import { kPatternColumns, kPatternRows, patternBits, writePatternY4m, writeToneWav } from './media_files';
@@ -34,7 +34,10 @@ export interface Person {
   readonly page: Page;
   /** Everything the pages wrote to the console, and uncaught errors. */
   readonly console: string[];
-  readonly requests: { url: string; body: string | null }[];
+  /** `frame` is the address of the frame that asked, without its fragment. */
+  readonly requests: { url: string; body: string | null; frame: string }[];
+  /** Addresses of WebSockets, those of workers included. */
+  readonly sockets: string[];
   /** Reads the counts of all streams of live connections now; a capture must hold at least the largest ever read. */
   count(): Promise<OutboundCount[]>;
   /** Time, in the capture's own clock, of the last packet that was written down so far. */
@@ -86,10 +89,17 @@ export async function launchPerson(kind: BrowserKind, options: LaunchPersonOptio
   await context.addInitScript(installProbe);
   const page = await context.newPage();
   const lines: string[] = [];
-  const requests: { url: string; body: string | null }[] = [];
+  const requests: Person['requests'] = [];
+  const sockets: string[] = [];
   page.on('console', (message) => lines.push(`${message.type()}: ${message.text()}`));
   page.on('pageerror', (error) => lines.push(`uncaught: ${error.message}`));
-  context.on('request', (request) => requests.push({ url: request.url(), body: request.postData() }));
+  page.on('websocket', (socket) => sockets.push(socket.url()));
+  context.on('request', (request) => {
+    const url = request.url();
+    // Firefox's driver has no event of its own for these.
+    if (/^wss?:/.test(url)) sockets.push(url);
+    else requests.push({ url, body: request.postData(), frame: frameOf(request) });
+  });
 
   const counted = new Map<number, OutboundCount>();
   const descriptions = new Set<string>();
@@ -118,6 +128,7 @@ export async function launchPerson(kind: BrowserKind, options: LaunchPersonOptio
     page,
     console: lines,
     requests,
+    sockets,
     count,
     mark: () => readDump(log).reduce((latest, { outbound, at }) => (outbound ? Math.max(latest, at) : latest), 0),
     async finish() {
@@ -127,6 +138,14 @@ export async function launchPerson(kind: BrowserKind, options: LaunchPersonOptio
       return { packets, descriptions: [...descriptions], counted: [...counted.values()] };
     },
   };
+}
+
+function frameOf(request: Request): string {
+  try {
+    return request.frame().url().split('#')[0] ?? '';
+  } catch {
+    return ''; // a page that is not there yet
+  }
 }
 
 /**

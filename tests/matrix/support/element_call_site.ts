@@ -2,6 +2,7 @@
  * Serves the widget host and genuine Element Call (the npm package's own files, unchanged, straight from node_modules) on an
  * origin of its own. `/ec/` is Element Call as it comes. `/ec-siegel/` and `/ec-deaf/` are the same files with one more
  * script in the page that gives Element Call another encryption worker: ours, or the published one made deaf to keys.
+ * `/ec-matrix-2/` has one more line in config.json, as an operator would put it there: the mode with sticky events.
  */
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -26,6 +27,7 @@ const kTypes: Record<string, string> = {
 /** Which encryption worker Element Call runs. */
 export type ElementCallWorker = 'its own' | 'siegel' | 'deaf';
 const kFolders: Record<ElementCallWorker, string> = { 'its own': 'ec', siegel: 'ec-siegel', deaf: 'ec-deaf' };
+const kMatrix2 = 'ec-matrix-2';
 const kWorkers: Record<string, string> = {
   'ec-siegel': '/assets/siegel-livekit-worker.js',
   'ec-deaf': '/worker/deaf.mjs',
@@ -65,6 +67,8 @@ const kDeaf = `self.addEventListener('message', (event) => {
 export interface ElementCallSite {
   readonly url: string;
   address(worker: ElementCallWorker): string;
+  /** Element Call as it comes, but for its setting `matrix_rtc_mode`. */
+  readonly matrix2: string;
   close(): Promise<void>;
 }
 
@@ -93,7 +97,11 @@ async function answer(path: string, site: string): Promise<{ body: Buffer | stri
     const body = html.replace('<script type="module"', '<script src="./redirect.js"></script><script type="module"');
     return { body, type: kTypes['.html'] ?? '' };
   }
-  if (top === 'ec' || worker !== undefined) return file(kElementCall, rest);
+  if (top === kMatrix2 && rest === 'config.json') {
+    const settings = JSON.parse(await readFile(join(kElementCall, rest), 'utf8')) as object;
+    return { body: JSON.stringify({ ...settings, matrix_rtc_mode: 'matrix_2_0' }), type: kTypes['.json'] ?? '' };
+  }
+  if (top === 'ec' || top === kMatrix2 || worker !== undefined) return file(kElementCall, rest);
   return null;
 }
 
@@ -115,6 +123,7 @@ export async function startElementCallSite(site: string): Promise<ElementCallSit
   return {
     url,
     address: (worker) => `${url}/${kFolders[worker]}/index.html`,
+    matrix2: `${url}/${kMatrix2}/index.html`,
     async close() {
       server.closeAllConnections();
       await new Promise((done) => server.close(done));

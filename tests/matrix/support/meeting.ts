@@ -5,44 +5,64 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, type Frame, test } from '@playwright/test';
+import type { CallMode } from '../../../web/matrix/types';
 import { kPatternColumns, kPatternRows } from '../../browser/support/media_files';
-import {
-  type BrowserKind,
-  kTones,
-  type LaunchPersonOptions,
-  launchPerson,
-  type Person,
-  showsPictureOf,
-} from '../../browser/support/people';
+import { type BrowserKind, kTones, launchPerson, type Person, showsPictureOf } from '../../browser/support/people';
 import type { PersonSeen } from '../../browser/support/probe';
 import { until } from '../../browser/support/until';
-import { type Account, type Stack, type StackOptions, startStack } from '../../servers/matrix/stack.mjs';
+import { type Account, plainIdentity, type Stack, type StackOptions, startStack } from '../../servers/matrix/stack.mjs';
 import type { KeyFate } from '../pages/host/main';
 import { type ElementCallSite, type ElementCallWorker, startElementCallSite } from './element_call_site';
+import { installKeyNotes } from './recorder';
 
 export const kSite = resolve(import.meta.dirname, process.env.SIEGEL_TEST_SITE ?? '../../../build/test-site');
 
 export type Client = 'element call' | 'siegel' | 'siegel widget';
 
-export interface Guest extends Person {
-  readonly client: Client;
-  readonly account: Account;
+/** A person in whatever page plays a call. */
+export interface Caller extends Person {
+  readonly client: string;
   /** The frame that plays the call. */
   frame(): Frame;
 }
 
+export interface Guest extends Caller {
+  readonly client: Client;
+  readonly account: Account;
+}
+
+export interface SiegelOptions {
+  /** Default true; otherwise the person stays in the lobby. */
+  join?: boolean;
+  mode?: CallMode;
+  site?: number;
+}
+
 export interface ElementCallOptions {
   worker?: ElementCallWorker;
+  /** Which of the stack's media servers this person's homeserver names; default the first. */
+  site?: number;
+  /** Default compatibility, which is Element Call's own default. */
+  mode?: CallMode;
   /** The host keeps incoming media keys from Element Call. */
   withholdKeys?: boolean;
   keyFate?: KeyFate;
 }
 
-/** What a frame receives: block means of every received picture that is shown, and every received sound. */
+/** A received picture that is shown. */
+export interface Picture {
+  /** Of its MediaStreamTrack. */
+  track: string;
+  means: number[];
+  /** Frames of this track so far. */
+  decoded: number;
+}
+
+/** What a frame receives: every received picture that is shown, and every received sound. */
 interface Received {
   decoded: number;
   bytes: number;
-  pictures: number[][];
+  pictures: Picture[];
   sounds: PersonSeen[];
 }
 
@@ -79,10 +99,18 @@ export class Meeting {
     kind: BrowserKind,
     roomId: string,
     frame: (person: Person) => Frame | null,
-    options: Partial<LaunchPersonOptions> = {},
+    site?: number,
   ): Promise<Guest> {
     const index = this.guests.length;
-    const person = await launchPerson(kind, { ...options, index });
+    const person = await launchPerson(kind, { index });
+    await person.context.addInitScript(installKeyNotes);
+    if (site !== undefined) {
+      // As if this person's account were on another homeserver, whose operator has a media server of their own.
+      const rtc_transports = [{ type: 'livekit', livekit_service_url: this.stack.sites[site]?.token.url }];
+      await person.context.route('**/org.matrix.msc4143/rtc/transports', (route) =>
+        route.fulfill({ json: { rtc_transports }, headers: { 'Access-Control-Allow-Origin': '*' } }),
+      );
+    }
     const account = await this.stack.synapse.register(person.name.toLowerCase(), { displayName: person.name });
     await this.organiser.invite(roomId, account.userId);
     await account.join(roomId);
@@ -101,7 +129,7 @@ export class Meeting {
 
   /** A person in genuine Element Call, shown as a widget by our host page; joins at once. */
   async elementCall(kind: BrowserKind, roomId: string, options: ElementCallOptions = {}): Promise<Guest> {
-    const guest = await this.#add('element call', kind, roomId, ({ page }) => page.frames()[1] ?? null);
+    const guest = await this.#add('element call', kind, roomId, ({ page }) => page.frames()[1] ?? null, options.site);
     const { account, page } = guest;
     await test.step(`${guest.name} joins with Element Call (${kind})`, async () => {
       await this.#openHost(guest);
@@ -113,12 +141,15 @@ export class Meeting {
         },
         [
           roomId,
-          this.host.address(options.worker ?? 'its own'),
+          options.mode === 'matrix_2_0' ? this.host.matrix2 : this.host.address(options.worker ?? 'its own'),
           options.withholdKeys ?? false,
           options.keyFate ?? { kind: 'deliver' },
         ] as const,
       );
-      await this.isMember(account, roomId);
+      // Sticky memberships are no state of the room.
+      if (options.mode === 'matrix_2_0')
+        await page.waitForFunction(() => widgetHost.seen.actions.includes('io.element.join'));
+      else await this.isMember(account, roomId);
     });
     return guest;
   }
@@ -135,10 +166,10 @@ export class Meeting {
   }
 
   /** A person in our page, by real clicks: signs in with the password, turns the devices on, joins. */
-  async siegel(kind: BrowserKind, roomId: string, options: { join?: boolean } = {}): Promise<Guest> {
-    const guest = await this.#add('siegel', kind, roomId, ({ page }) => page.mainFrame());
+  async siegel(kind: BrowserKind, roomId: string, options: SiegelOptions = {}): Promise<Guest> {
+    const guest = await this.#add('siegel', kind, roomId, ({ page }) => page.mainFrame(), options.site);
     await test.step(`${guest.name} joins with our page (${kind})`, async () => {
-      await guest.page.goto(this.stack.link(roomId));
+      await guest.page.goto(`${this.stack.link(roomId)}${options.mode ? `&mode=${options.mode}` : ''}`);
       await this.signIn(guest);
       if (options.join === false) return;
       await this.joinFromLobby(guest);
@@ -163,6 +194,33 @@ export class Meeting {
     await expect(join).toBeEnabled({ timeout: 20_000 });
     await join.click();
     await expect(frame.locator('siegel-call')).toBeVisible({ timeout: 30_000 });
+  }
+
+  /** The name at the media server of somebody in the call: our page is a device of its own. */
+  async identityOf({ name, account: { userId } }: Guest, roomId: string): Promise<string> {
+    const members = await this.organiser.roomState(roomId, 'org.matrix.msc3401.call.member');
+    const device = members.find(({ sender, content }) => sender === userId && content.device_id)?.content.device_id;
+    if (typeof device !== 'string') throw new Error(`${name} is no member of the call`);
+    return plainIdentity(userId, device);
+  }
+
+  /** By the button that people press; resolves when the homeserver has no membership of theirs any more. */
+  async leave(guest: Guest, roomId: string): Promise<void> {
+    await test.step(`${guest.name} leaves`, async () => {
+      const frame = guest.frame();
+      // Element Call hides its buttons from the pointer after a while, not from the keyboard.
+      if (guest.client === 'element call') await frame.getByTestId('incall_leave').press('Enter');
+      else await frame.getByRole('button', { name: 'Leave call', exact: true }).click();
+      await until(
+        async () =>
+          (await this.organiser.roomState(roomId, 'org.matrix.msc3401.call.member')).every(
+            ({ sender, content }) => sender !== guest.account.userId || Object.keys(content).length === 0,
+          ),
+        20_000,
+        () => `${guest.name} is still a member of the call`,
+        200,
+      );
+    });
   }
 
   /** Our page as a widget of the host page, with the URL template a room's widget event would carry. */
@@ -229,35 +287,37 @@ export class Meeting {
 }
 
 /** Everything that arrives at a guest and is played, whoever made the page. */
-export function received(guest: Guest, listenMs = 600): Promise<Received> {
+export function received(guest: Pick<Caller, 'frame'>, listenMs = 600): Promise<Received> {
   return guest.frame().evaluate(
     async ({ frequencies, columns, rows, ms }) => {
       const receivers = siegelProbe.peers
         .filter(({ connectionState }) => connectionState === 'connected')
         .flatMap((peer) => peer.getReceivers());
+      let decoded = 0;
+      let bytes = 0;
+      const decodedOf = new Map<MediaStreamTrack, number>();
+      for (const receiver of receivers) {
+        const report: Iterable<[string, Record<string, unknown>]> = (await receiver.getStats()) as never;
+        for (const [, row] of report) {
+          if (row.type !== 'inbound-rtp') continue;
+          bytes += Number(row.bytesReceived ?? 0);
+          if (row.kind !== 'video') continue;
+          decodedOf.set(receiver.track, Number(row.framesDecoded ?? 0));
+          decoded += Number(row.framesDecoded ?? 0);
+        }
+      }
       const tracks = new Set(receivers.map(({ track }) => track));
-      const pictures: number[][] = [];
+      const pictures: Picture[] = [];
       for (const element of siegelProbe.elements()) {
         const track = element.srcObject instanceof MediaStream ? element.srcObject.getVideoTracks()[0] : undefined;
         if (!(element instanceof HTMLVideoElement) || track === undefined || !tracks.has(track)) continue;
         const means = siegelProbe.look(element, columns, rows);
-        if (means !== null) pictures.push(means);
+        if (means !== null) pictures.push({ track: track.id, means, decoded: decodedOf.get(track) ?? 0 });
       }
       const sounds: PersonSeen[] = [];
       for (const track of tracks)
         if (track.kind === 'audio' && ms > 0)
           sounds.push(await siegelProbe.hear(new MediaStream([track]), frequencies, ms));
-      let decoded = 0;
-      let bytes = 0;
-      for (const peer of siegelProbe.peers) {
-        if (peer.connectionState !== 'connected') continue;
-        const report: Iterable<[string, Record<string, unknown>]> = (await peer.getStats()) as never;
-        for (const [, row] of report) {
-          if (row.type !== 'inbound-rtp') continue;
-          bytes += Number(row.bytesReceived ?? 0);
-          if (row.kind === 'video') decoded += Number(row.framesDecoded ?? 0);
-        }
-      }
       return { decoded, bytes, pictures, sounds };
     },
     { frequencies: [...kTones] as number[], columns: kPatternColumns, rows: kPatternRows, ms: listenMs },
@@ -269,16 +329,22 @@ function says(now: Received): string {
   return `decoded ${now.decoded}, ${now.bytes} bytes, ${now.pictures.length} pictures, sounds ${tones.join(', ')}`;
 }
 
-/** Picture and tone of `other` reach `guest` and are theirs. */
-export async function meets(guest: Guest, other: Guest, deadlineMs = 45_000): Promise<void> {
+/** Frames with the other one's picture that must be decoded while a test looks: the last one of a stream stays to be seen. */
+const kNewFrames = 10;
+
+/** Picture and tone of `other` reach `guest`, are theirs, and go on. */
+export async function meets(guest: Caller, other: Caller, deadlineMs = 45_000): Promise<void> {
   await test.step(`${guest.name} (${guest.client}) sees and hears ${other.name} (${other.client})`, async () => {
     let now: Received = { decoded: 0, bytes: 0, pictures: [], sounds: [] };
+    /** Frames decoded of each track when it first showed the other one. */
+    const since = new Map<string, number>();
     await until(
       async () => {
         now = await received(guest);
+        const theirs = now.pictures.filter(({ means }) => showsPictureOf(means, other));
+        for (const { track, decoded } of theirs) since.set(track, Math.min(since.get(track) ?? decoded, decoded));
         return (
-          now.decoded > 20 &&
-          now.pictures.some((means) => showsPictureOf(means, other)) &&
+          theirs.some(({ track, decoded }) => decoded >= (since.get(track) ?? decoded) + kNewFrames) &&
           now.sounds.some(({ rms, shares }) => rms > 0.01 && (shares[other.index] ?? 0) > 0.8)
         );
       },
@@ -289,8 +355,12 @@ export async function meets(guest: Guest, other: Guest, deadlineMs = 45_000): Pr
   });
 }
 
+export async function everybodyMeets(guests: readonly Guest[]): Promise<void> {
+  for (const guest of guests) for (const other of guests) if (other !== guest) await meets(guest, other, 60_000);
+}
+
 /** Media arrives, and none of it can be played, for `ms`. */
-export async function getsNothing(guest: Guest, ms: number, minBytes: number): Promise<Received> {
+export async function getsNothing(guest: Caller, ms: number, minBytes: number): Promise<Received> {
   let now: Received = { decoded: 0, bytes: 0, pictures: [], sounds: [] };
   const end = performance.now() + ms;
   while (performance.now() < end || now.bytes < minBytes) {

@@ -62,7 +62,7 @@ export class LiveKit extends Child {
    * A token for any identity in any room: what the operator of a media server can always make for himself. The token
    * service checks people before it asks for one; tests forge with it.
    */
-  async token(identity, room, ttlSeconds = 3600) {
+  async token(identity, room, ttlSeconds = 3600, { hidden = false } = {}) {
     const token = new AccessToken(this.#key, this.#secret, { identity, ttl: ttlSeconds });
     token.addGrant({
       room,
@@ -71,6 +71,7 @@ export class LiveKit extends Child {
       canPublish: true,
       canSubscribe: true,
       canUpdateOwnMetadata: true,
+      ...(hidden ? { hidden } : {}),
     });
     return token.toJwt();
   }

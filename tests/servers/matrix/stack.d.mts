@@ -33,8 +33,11 @@ export interface LiveKit extends ProcessServer {
   readonly ports: { signal: number; udp: number };
   readonly rooms: RoomServiceClient;
   makeRoom(room: string): Promise<void>;
-  /** A token for any identity: what a media server's operator can always make. Lasts an hour unless told otherwise. */
-  token(identity: string, room: string, ttlSeconds?: number): Promise<string>;
+  /**
+   * A token for any identity: what a media server's operator can always make. Lasts an hour unless told otherwise. `hidden`:
+   * nobody in the room is told of this participant.
+   */
+  token(identity: string, room: string, ttlSeconds?: number, options?: { hidden?: boolean }): Promise<string>;
 }
 
 export interface TokenService extends StackServer {

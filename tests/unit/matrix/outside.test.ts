@@ -5,7 +5,7 @@ import { Avatars, clientDownload } from '../../../web/matrix/avatars';
 import { redirectAnswer } from '../../../web/matrix/client';
 import { checkBaseUrl, discover, readBody, readJson } from '../../../web/matrix/discovery';
 import { MatrixError } from '../../../web/matrix/errors';
-import { cleanAddress, isUserId, parseTarget, roomLink } from '../../../web/matrix/links';
+import { callMode, cleanAddress, isUserId, parseTarget, roomLink } from '../../../web/matrix/links';
 import { firstEmoji } from '../../../web/matrix/reactions';
 import { getTicket, ownTransport, readTicket, serviceUrl } from '../../../web/matrix/transports';
 import { capabilities, onlyFrom, widgetParameters } from '../../../web/matrix/widget';
@@ -21,6 +21,17 @@ const rejected = (promise: Promise<unknown>): Promise<unknown> =>
   promise.catch((error: unknown) => (error instanceof MatrixError ? error.problem : error));
 
 afterEach(() => vi.unstubAllGlobals());
+
+describe('how a page announces people', () => {
+  it.each([
+    ['https://siegel.example/matrix/#/room/!abc?hs=a.org&mode=matrix_2_0', 'matrix_2_0'],
+    ['https://siegel.example/matrix/?mode=matrix_2_0#/room/!abc?hs=a.org', 'matrix_2_0'],
+    ['https://siegel.example/matrix/#?widgetId=w&mode=compatibility', 'compatibility'],
+    ['https://siegel.example/matrix/#/room/!abc', undefined],
+    ['https://siegel.example/matrix/#/room/!abc?mode=legacy', undefined],
+    ['https://siegel.example/matrix/#/room/!abc?mode=__proto__', undefined],
+  ])('%s', (address, mode) => expect(callMode(address)).toBe(mode));
+});
 
 describe('names of rooms', () => {
   it.each([

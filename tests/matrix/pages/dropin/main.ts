@@ -18,6 +18,12 @@ class Keys extends BaseKeyProvider {
   }
 }
 
+interface PublishWish {
+  codec?: VideoCodec;
+  audio?: boolean;
+  video?: boolean;
+}
+
 export interface JoinOptions {
   url: string;
   token: string;
@@ -25,7 +31,7 @@ export interface JoinOptions {
   worker: 'cipher' | 'worker' | 'published';
   /** identity, index, bytes */
   keys: [string, number, number[]][];
-  publish?: { codec?: VideoCodec; audio?: boolean; video?: boolean };
+  publish?: PublishWish;
   /** Also data packets (livekit-client's option `encryption`). */
   data?: boolean;
   subscribe?: boolean;
@@ -40,8 +46,6 @@ export interface Heard {
   frames: number;
   /** Video. */
   framesDecoded: number;
-  /** Audio: over silence that a receiver makes up itself. */
-  audioEnergy: number;
 }
 
 const seen = {
@@ -94,9 +98,14 @@ async function join(options: JoinOptions): Promise<void> {
   for (const [identity, index, raw] of options.keys) await keyProvider.put(identity, index, raw);
   await room.setE2EEEnabled(true);
   await room.connect(options.url, options.token, { autoSubscribe: options.subscribe ?? true });
-  const { publish } = options;
-  if (!publish) return;
-  const { audio = true, video = true, codec = 'vp8' } = publish;
+  if (options.publish) await publish(room, options.publish);
+}
+
+const wishes = new Map<Room, PublishWish>();
+
+async function publish(room: Room, wish: PublishWish): Promise<void> {
+  wishes.set(room, wish);
+  const { audio = true, video = true, codec = 'vp8' } = wish;
   if (audio)
     await room.localParticipant.publishTrack(await capture('audio'), { source: Track.Source.Microphone, dtx: false });
   if (video)
@@ -139,7 +148,6 @@ async function received(): Promise<Heard[]> {
             bytes: number('bytesReceived'),
             frames: number(each.kind === 'video' ? 'framesReceived' : 'packetsReceived'),
             framesDecoded: number('framesDecoded'),
-            audioEnergy: number('totalAudioEnergy'),
           });
         }
       }
@@ -157,6 +165,31 @@ const driver = {
     Promise.all(
       rooms.map((room) => room.localParticipant.publishData(new TextEncoder().encode(text), { reliable: true })),
     ),
+  /** Sound and picture of our own. */
+  mute: (on: boolean) =>
+    Promise.all(
+      rooms.flatMap((room) =>
+        [...room.localParticipant.trackPublications.values()].map(({ track }) =>
+          on ? track?.mute() : track?.unmute(),
+        ),
+      ),
+    ),
+  unpublish: () =>
+    Promise.all(
+      rooms.flatMap((room) =>
+        [...room.localParticipant.trackPublications.values()].map(
+          ({ track }) => track && room.localParticipant.unpublishTrack(track, false),
+        ),
+      ),
+    ),
+  /** What was unpublished, once more. */
+  publishAgain: () => Promise.all(rooms.map((room) => publish(room, wishes.get(room) ?? {}))),
+  /** Whether everybody's tracks are received. */
+  subscribe: (on: boolean) => {
+    for (const room of rooms)
+      for (const participant of room.remoteParticipants.values())
+        for (const publication of participant.trackPublications.values()) publication.setSubscribed(on);
+  },
   putKey: (identity: string, index: number, raw: number[]) =>
     Promise.all(keyProviders.map((each) => each.put(identity, index, raw))),
   leave: () => Promise.all(rooms.splice(0).map((room) => room.disconnect())),
