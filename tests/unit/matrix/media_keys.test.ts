@@ -12,6 +12,7 @@ import {
   toBase64,
   userOfKey,
 } from '../../../web/matrix/media_keys';
+import { randomOf } from './fakes';
 
 const me = { userId: '@me:hs', deviceId: 'MINE', memberId: '@me:hs:MINE' };
 const member = (name: string, since = 1): CallMember => ({ userId: `@${name}:hs`, deviceId: 'D', since });
@@ -320,6 +321,66 @@ describe('our own key', () => {
     expect(installed).toEqual([0]);
     expect(sent.length).toBe(2);
     expect(keys.mayListen).toEqual([]);
+  });
+});
+
+describe('our own key, whatever the homeserver does', () => {
+  // Seeds are fixed: a failure can be repeated by its number.
+  it.each(Array.from({ length: 60 }, (_, seed) => seed))('people come and go (%d)', async (seed) => {
+    const random = randomOf(seed);
+    const { keys, sent, installed, materials, server, pass } = stand();
+    await keys.start();
+    const people = ['a', 'b', 'c', 'd', 'e'];
+    let here = new Set<string>();
+    const sessions = new Map(people.map((who) => [who, 1]));
+    const follow = (): void => keys.update([...here].map((who) => member(who, sessions.get(who))));
+    let checked = 0;
+    const look = (): void => {
+      for (const { to } of sent.slice(checked)) for (const who of to) expect(people.map(name)).toContain(who);
+      checked = sent.length;
+      // Whoever left and may still listen is told; nobody who is here is.
+      for (const who of keys.mayListen) expect([...here].map(name)).not.toContain(who);
+      const holders = new Set(
+        sent.filter(({ content }) => content.keys.key === materials.at(-1)).flatMap(({ to }) => to),
+      );
+      for (const who of holders) if (![...here].map(name).includes(who)) expect(keys.mayListen).toContain(who);
+      expect(keys.unconfirmed === undefined || keys.unconfirmed === installed.at(-1)).toBe(true);
+    };
+    for (let step = 0; step < 40; step++) {
+      const who = people[Math.floor(random() * people.length)] as string;
+      const what = random();
+      if (what < 0.5) {
+        if (!here.delete(who)) here.add(who);
+        follow();
+      } else if (what < 0.6) {
+        sessions.set(who, (sessions.get(who) ?? 0) + 1);
+        follow();
+      } else if (what < 0.7) server.away = !server.away;
+      else if (what < 0.8) server.mute = !server.mute;
+      else if (what < 0.9) server.refuses = new Set(random() < 0.5 ? [] : [name(who)]);
+      else if (keys.unconfirmed !== undefined) keys.confirm(keys.unconfirmed);
+      await pass(random() < 0.7 ? Math.floor(random() * 4000) : 0);
+      look();
+    }
+    Object.assign(server, { away: false, mute: false, refuses: new Set() });
+    here = new Set(['a', 'c', 'e']);
+    follow();
+    keys.retryNow();
+    await pass(120_000);
+    if (keys.unconfirmed !== undefined) keys.confirm(keys.unconfirmed);
+    look();
+    // The key in use is held by everybody who is here, and was never on its way to anybody else.
+    const last = sent.filter(({ content }) => content.keys.key === materials.at(-1));
+    expect(new Set(last.flatMap(({ to }) => to))).toEqual(new Set([...here].map(name)));
+    expect(keys.mayListen).toEqual([]);
+    // One key for each index, and each is followed by a later one.
+    const byIndex = new Map<number, Set<string>>();
+    for (const { content } of sent)
+      byIndex.set(content.keys.index, (byIndex.get(content.keys.index) ?? new Set()).add(content.keys.key));
+    for (const found of byIndex.values()) expect(found.size).toBe(1);
+    expect(installed).toEqual([...installed].sort((x, y) => x - y));
+    expect(new Set(materials).size).toBe(materials.length);
+    keys.close();
   });
 });
 
