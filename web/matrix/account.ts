@@ -15,6 +15,7 @@ import { cleanName, Emitter } from '../call';
 import { Avatars, clientDownload } from './avatars';
 import { dropDevice, dropMembership, endClient, type Session } from './client';
 import { ClientDeviceMessages, type DeviceMessages } from './devices';
+import { checkEndpoint } from './discovery';
 import { MatrixError } from './errors';
 import { MatrixRoom } from './matrix_room';
 import { kMemberEvent } from './own_membership';
@@ -42,6 +43,7 @@ export class ClientAccount extends Emitter<MatrixAccountEvents> implements Matri
   #rooms: RoomSummary[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #ended = false;
+  #manageUrl: string | undefined;
   #stop: Array<() => void> = [];
 
   constructor(client: MatrixClient, session: Session, assets: URL, linkBase: string) {
@@ -80,8 +82,12 @@ export class ClientAccount extends Emitter<MatrixAccountEvents> implements Matri
       () => globalThis.removeEventListener?.('pagehide', onPageHide),
     );
     void this.#refresh();
+    if (session.oauthClientId) void this.#findManagement();
   }
 
+  get manageUrl(): string | undefined {
+    return this.#manageUrl;
+  }
   get name(): string {
     return cleanName(this.#client.getUser(this.userId)?.displayName ?? '') || this.userId;
   }
@@ -133,6 +139,17 @@ export class ClientAccount extends Emitter<MatrixAccountEvents> implements Matri
     await endClient(this.#client, logout);
     if (logout) this.emit('ended', problem);
     this.clearListeners();
+  }
+
+  async #findManagement(): Promise<void> {
+    try {
+      const { account_management_uri: address } = await this.#client.getAuthMetadata();
+      if (!address || this.#ended) return;
+      this.#manageUrl = checkEndpoint(address);
+      this.emit('change', undefined);
+    } catch {
+      // No link.
+    }
   }
 
   #refreshSoon(): void {

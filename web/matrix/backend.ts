@@ -1,19 +1,20 @@
 /** What a page starts with: signing in, coming back from an identity provider, a kept session, or being a widget. */
 import { ClientAccount } from './account';
-import {
-  finishRedirect,
-  redirectAnswer,
-  type Session,
-  signInWithPassword,
-  signInWithToken,
-  startClient,
-  startRedirect,
-} from './client';
-import { checkBaseUrl, discover } from './discovery';
+import { type Session, signInWithPassword, signInWithToken, startClient } from './client';
+import { checkBaseUrl, discover, providerIcon } from './discovery';
 import { MatrixError, problemOf } from './errors';
 import './quiet';
-import { kCryptoPrefix, redirectNote, sessionStore } from './store';
-import type { Homeserver, MatrixAccount, MatrixBackend, MatrixBackendOptions, MatrixTarget, SignIn } from './types';
+import { finishRedirect, type RedirectAnswer, redirectAnswer, startRedirect } from './redirect';
+import { kCryptoPrefix, type RedirectNote, redirectNote, sessionStore } from './store';
+import type {
+  Homeserver,
+  MatrixAccount,
+  MatrixBackend,
+  MatrixBackendOptions,
+  MatrixProblem,
+  MatrixTarget,
+  SignIn,
+} from './types';
 import { startWidget, type WidgetParameters, widgetParameters } from './widget';
 
 /** The page as it is now, without what must not travel. */
@@ -29,6 +30,9 @@ class Backend implements MatrixBackend {
   readonly #options: MatrixBackendOptions;
   readonly #widget: WidgetParameters | undefined;
   readonly #widgetProblem: MatrixError | undefined;
+  /** The way back from an identity provider, as it was found when the page opened; used once. */
+  #back: { answer?: RedirectAnswer; note?: RedirectNote } = {};
+  readonly lastServer: string | undefined;
 
   constructor(options: MatrixBackendOptions) {
     this.#options = options;
@@ -38,6 +42,16 @@ class Backend implements MatrixBackend {
     } catch (error) {
       this.#widgetProblem = new MatrixError(problemOf(error));
     }
+    if (this.widget) return;
+    const answer = redirectAnswer(location.href);
+    const note = redirectNote.take();
+    this.#back = { ...(answer ? { answer } : {}), ...(note ? { note } : {}) };
+    this.lastServer = note?.serverName;
+    if (!answer) return;
+    // Out of the address at once: it holds a token or a code. The room that the person was on the way to stands there again.
+    const rest = new URL(answer.rest);
+    if (note?.hash?.startsWith('#/room/')) rest.hash = note.hash;
+    history.replaceState(history.state, '', rest);
   }
 
   get widget(): boolean {
@@ -46,6 +60,10 @@ class Backend implements MatrixBackend {
 
   discover(server: string): Promise<Homeserver> {
     return discover(server);
+  }
+
+  icon(server: Homeserver, icon: string): Promise<string | undefined> {
+    return providerIcon(server.baseUrl, icon);
   }
 
   async signIn(
@@ -65,6 +83,7 @@ class Backend implements MatrixBackend {
           remember,
           redirect: String(this.#options.redirect ?? thisPage()),
           appName: this.#deviceName,
+          ...(location.hash.startsWith('#/room/') ? { hash: location.hash } : {}),
           ...(target ? { target } : {}),
           ...(how.kind === 'sso' && how.provider ? { provider: how.provider } : {}),
         });
@@ -76,24 +95,35 @@ class Backend implements MatrixBackend {
     }
   }
 
-  async resume(): Promise<{ account: MatrixAccount; target?: MatrixTarget } | undefined> {
+  async resume(): Promise<{ account: MatrixAccount; target?: MatrixTarget; problem?: MatrixProblem } | undefined> {
     if (this.#widgetProblem) throw this.#widgetProblem;
     if (this.#widget) {
       const account = await startWidget(this.#widget, this.#assets);
       return { account, target: { room: this.#widget.roomId } };
     }
-    const answer = redirectAnswer(location.href);
-    // Out of the address at once: it holds a token or a code.
-    if (answer) history.replaceState(history.state, '', answer.rest);
-    const back = await finishRedirect(answer, this.#deviceName);
-    if (back) {
-      const account = await this.#start(back.session);
-      return { account, ...(back.target ? { target: back.target } : {}) };
+    const { answer, note } = this.#back;
+    this.#back = {};
+    let problem: MatrixProblem | undefined;
+    if (answer) {
+      try {
+        const { session, target } = await finishRedirect(answer, note, this.#deviceName);
+        return { account: await this.#start(session), ...(target ? { target } : {}) };
+      } catch (error) {
+        problem = problemOf(error);
+        if (problem !== 'sign-in-unasked') throw error;
+      }
+    } else if (note) {
+      // Back without an answer: some homeservers show an error of their own and lead nowhere.
+      problem = 'sign-in-cancelled';
     }
-    redirectNote.take();
     const kept = await sessionStore.load();
-    if (!kept) return undefined;
-    return { account: await this.#start({ ...kept, remember: true, ownDevice: true }) };
+    if (kept)
+      return {
+        account: await this.#start({ ...kept, remember: true, ownDevice: true }),
+        ...(problem === 'sign-in-unasked' ? { problem } : {}),
+      };
+    if (problem) throw new MatrixError(problem);
+    return undefined;
   }
 
   get #deviceName(): string {

@@ -15,14 +15,12 @@ import {
   MatrixError as SdkError,
   SyncState,
 } from 'matrix-js-sdk/lib/matrix';
-import { OAuth2 } from 'matrix-js-sdk/lib/oauth';
-import { checkBaseUrl } from './discovery';
 import { MatrixError, problemOf } from './errors';
 import { isUserId } from './links';
 import { silentLogger } from './quiet';
-import { type KeptSession, KeptSessionWriter, kCryptoPrefix, redirectNote, sessionStore } from './store';
+import { type KeptSession, KeptSessionWriter, kCryptoPrefix, sessionStore } from './store';
 import { TokenRenewal } from './tokens';
-import type { Homeserver, MatrixTarget } from './types';
+import type { Homeserver } from './types';
 
 /** Name of the SDK's WebAssembly file in the folder of assets; tools/build.mjs puts it there. */
 export const kCryptoWasm = 'matrix-sdk-crypto.wasm';
@@ -35,9 +33,12 @@ export interface Session extends KeptSession {
   ownDevice: boolean;
   /** How long the access token lives, if the server said, ms from signing in. */
   lifeMs?: number;
+  /** Where an OAuth session's tokens are handed back; of sessions that are not kept. */
+  revokeAt?: string;
 }
 
-const temporary = (baseUrl: string, accessToken?: string): MatrixClient =>
+/** A client for single requests. */
+export const temporary = (baseUrl: string, accessToken?: string): MatrixClient =>
   createClient({
     baseUrl,
     logger: silentLogger,
@@ -48,7 +49,13 @@ const temporary = (baseUrl: string, accessToken?: string): MatrixClient =>
 
 // Signing in ----------------------------------------------------------------------------------------------------------
 
-async function login(server: Homeserver, request: LoginRequest, remember: boolean, name: string): Promise<Session> {
+/** The last step of every older way: the homeserver makes a device and gives its tokens. */
+export async function login(
+  server: Pick<Homeserver, 'baseUrl' | 'name'>,
+  request: LoginRequest,
+  remember: boolean,
+  name: string,
+): Promise<Session> {
   const answer = await temporary(server.baseUrl).loginRequest({
     initial_device_display_name: name,
     refresh_token: true,
@@ -118,121 +125,12 @@ export async function signInWithToken(server: Homeserver, token: string, remembe
   }
 }
 
-/** Where the page has to go; a note for the way back is left in sessionStorage. */
-export async function startRedirect(
-  kind: 'sso' | 'oidc',
-  server: Homeserver,
-  options: { remember: boolean; target?: MatrixTarget; provider?: string; redirect: string; appName: string },
-): Promise<string> {
-  const note = {
-    kind,
-    baseUrl: server.baseUrl,
-    serverName: server.name,
-    remember: options.remember,
-    redirectUri: options.redirect,
-    ...(options.target ? { target: options.target } : {}),
-  };
-  const client = temporary(server.baseUrl);
-  if (kind === 'sso') {
-    redirectNote.save(note);
-    return client.getSsoLoginUrl(options.redirect, 'sso', options.provider || undefined);
-  }
-  try {
-    const metadata = await client.getAuthMetadata();
-    const page = new URL(options.redirect);
-    const clientId = await OAuth2.registerClient(
-      metadata,
-      {
-        client_name: options.appName,
-        client_uri: `${page.origin}/`,
-        redirect_uris: [options.redirect],
-        application_type: 'web',
-      },
-      silentLogger,
-    );
-    const oauth = new OAuth2(metadata, { clientId }, silentLogger);
-    const state = crypto.randomUUID();
-    const { deviceId, codeVerifier } = oauth.context;
-    redirectNote.save({ ...note, state, clientId, deviceId, codeVerifier });
-    return await oauth.generateAuthorizationCodeGrantUrl(state, options.redirect, 'fragment');
-  } catch (error) {
-    throw new MatrixError(problemOf(error, 'sign-in-unsupported'));
-  }
-}
-
-/** What an identity provider appended to the address of this page, and the address without it. */
-export function redirectAnswer(
-  address: string,
-): { loginToken?: string; code?: string; state?: string; failed: boolean; rest: string } | undefined {
-  const url = new URL(address);
-  const fragment = new URLSearchParams(url.hash.startsWith('#/') ? '' : url.hash.slice(1));
-  const loginToken = url.searchParams.get('loginToken');
-  const code = fragment.get('code');
-  const state = fragment.get('state');
-  const failed = fragment.has('error') || url.searchParams.has('error');
-  if (!loginToken && !(code && state) && !failed) return undefined;
-  for (const name of ['loginToken', 'error', 'error_description']) url.searchParams.delete(name);
-  if (code || fragment.has('error')) url.hash = '';
-  return {
-    ...(loginToken ? { loginToken } : {}),
-    ...(code && state ? { code, state } : {}),
-    failed: !loginToken && !(code && state),
-    rest: url.href,
-  };
-}
-
-/** The second half of startRedirect. Undefined when this page is no way back from anywhere. */
-export async function finishRedirect(
-  answer: ReturnType<typeof redirectAnswer>,
-  deviceName: string,
-): Promise<{ session: Session; target?: MatrixTarget } | undefined> {
-  if (!answer) return undefined;
-  const note = redirectNote.take();
-  // Somebody else's link with a token in it must not sign a person in to another account.
-  if (!note) return undefined;
-  if (answer.failed) throw new MatrixError('sign-in-cancelled');
-  const baseUrl = checkBaseUrl(note.baseUrl);
-  const server = { baseUrl, name: note.serverName, password: false, sso: [], oidc: false };
-  const to = note.target ? { target: note.target } : {};
-  try {
-    if (note.kind === 'sso') {
-      if (!answer.loginToken) throw new MatrixError('sign-in-cancelled');
-      const request = { type: 'm.login.token', token: answer.loginToken };
-      return { session: await login(server, request, note.remember, deviceName), ...to };
-    }
-    const { clientId, deviceId, codeVerifier, state, redirectUri } = note;
-    if (!answer.code || answer.state !== state || !clientId || !deviceId || !codeVerifier || !redirectUri)
-      throw new MatrixError('sign-in-cancelled');
-    const metadata = await temporary(baseUrl).getAuthMetadata();
-    const oauth = new OAuth2(metadata, { clientId, deviceId, codeVerifier }, silentLogger);
-    const tokens = await oauth.completeAuthorizationCodeGrant(answer.code, redirectUri);
-    const { user_id: userId, device_id: granted } = await temporary(baseUrl, tokens.access_token).whoami();
-    if (!isUserId(userId) || !granted) throw new MatrixError('sign-in-cancelled');
-    return {
-      session: {
-        baseUrl,
-        serverName: note.serverName,
-        userId,
-        deviceId: granted,
-        accessToken: tokens.access_token,
-        ...(tokens.refresh_token ? { refreshToken: tokens.refresh_token } : {}),
-        oauthClientId: clientId,
-        remember: note.remember,
-        ownDevice: true,
-      },
-      ...to,
-    };
-  } catch (error) {
-    throw new MatrixError(problemOf(error, 'sign-in-cancelled'));
-  }
-}
-
 // Running -------------------------------------------------------------------------------------------------------------
 
 const writers = new WeakMap<MatrixClient, KeptSessionWriter>();
 
 function keepable(session: Session): KeptSession {
-  const { remember: _remember, ownDevice: _ownDevice, lifeMs: _life, ...kept } = session;
+  const { remember: _remember, ownDevice: _ownDevice, lifeMs: _life, revokeAt: _revokeAt, ...kept } = session;
   return kept;
 }
 
@@ -347,13 +245,21 @@ export function dropMembership(session: Session, roomId: string, stateKey: strin
 
 /** For a page that is being closed: removes a device that was made for this page only. */
 export function dropDevice(session: Session): void {
-  if (session.remember || !session.ownDevice || session.oauthClientId) return;
+  if (session.remember || !session.ownDevice) return;
+  const how = { method: 'POST', keepalive: true, credentials: 'omit', referrerPolicy: 'no-referrer' } as const;
+  if (session.oauthClientId) {
+    if (!session.revokeAt) return;
+    // With the refresh token the whole session ends.
+    const [token, hint] = session.refreshToken
+      ? [session.refreshToken, 'refresh_token']
+      : [session.accessToken, 'access_token'];
+    const body = new URLSearchParams({ token, token_type_hint: hint, client_id: session.oauthClientId });
+    void fetch(session.revokeAt, { ...how, body }).catch(() => {});
+    return;
+  }
   void fetch(`${session.baseUrl}/_matrix/client/v3/logout`, {
-    method: 'POST',
+    ...how,
     headers: { authorization: `Bearer ${session.accessToken}`, 'content-type': 'application/json' },
     body: '{}',
-    keepalive: true,
-    credentials: 'omit',
-    referrerPolicy: 'no-referrer',
   }).catch(() => {});
 }

@@ -3,6 +3,7 @@
  * Errors: MatrixError 'bad-server', 'insecure-server', 'unknown-server', 'not-a-homeserver', 'rate-limited'.
  */
 import { AutoDiscovery, createClient, MatrixError as SdkError } from 'matrix-js-sdk/lib/matrix';
+import { cleanName } from '../call';
 import { MatrixError, problemOf } from './errors';
 import { isServerName } from './links';
 import { silentLogger } from './quiet';
@@ -25,6 +26,20 @@ export function checkBaseUrl(text: string): string {
   if (url.protocol === 'http:' && !isLoopback(url.hostname)) throw new MatrixError('insecure-server');
   if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new MatrixError('bad-server');
   return url.href.replace(/\/+$/, '');
+}
+
+/** An address to which tokens or people are sent: https, or this computer. Returns it as it is. */
+export function checkEndpoint(text: unknown): string {
+  let url: URL;
+  try {
+    url = new URL(String(text));
+  } catch {
+    throw new MatrixError('sign-in-unsupported');
+  }
+  if (url.username || url.password) throw new MatrixError('sign-in-unsupported');
+  if (url.protocol === 'http:' && !isLoopback(url.hostname)) throw new MatrixError('insecure-server');
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new MatrixError('sign-in-unsupported');
+  return url.href;
 }
 
 /** Reads an answer up to a limit: no server may fill the memory. Undefined when it is longer, or empty. */
@@ -120,6 +135,47 @@ export async function discover(text: string): Promise<Homeserver> {
   return { baseUrl, name, ...(await waysToSignIn(baseUrl)) };
 }
 
+/** Marks a sign-in by redirect that leads to the authorization server of the newer one (MSC3824). */
+const kDelegated = ['delegated_oidc_compatibility', 'org.matrix.msc3824.delegated_oidc_compatibility'] as const;
+const kMaxProviders = 30;
+const kMxc = /^mxc:\/\/([^/\s]{1,255})\/([A-Za-z0-9_-]{1,255})$/;
+
+/** Exported for tests. Nothing usable: one button without a name, and the homeserver shows its own choice. */
+export function providersOf(list: unknown): Homeserver['sso'][number][] {
+  const named: Homeserver['sso'][number][] = [];
+  for (const each of Array.isArray(list) ? list.slice(0, kMaxProviders) : []) {
+    const { id, name, icon } = (each ?? {}) as Record<string, unknown>;
+    if (typeof id !== 'string' || !/^[A-Za-z0-9._~-]{1,255}$/.test(id) || typeof name !== 'string') continue;
+    const shown = cleanName(name);
+    if (shown === '' || named.some((other) => other.id === id)) continue;
+    named.push({ id, name: shown, ...(typeof icon === 'string' && kMxc.test(icon) ? { icon } : {}) });
+  }
+  return named.length > 0 ? named : [{ id: '', name: '' }];
+}
+
+const kMaxIcon = 100_000;
+/** No SVG: it can hold more than a picture. */
+const kIconTypes: ReadonlySet<string> = new Set(['image/png', 'image/jpeg', 'image/webp', 'image/gif']);
+
+/** Picture of a provider, from the homeserver and what it has itself; undefined when there is none. Never rejects. */
+export async function providerIcon(baseUrl: string, mxc: string): Promise<string | undefined> {
+  const [, host, id] = kMxc.exec(mxc) ?? [];
+  if (!host || !id) return undefined;
+  const path = [host, id].map(encodeURIComponent).join('/');
+  const query = 'width=64&height=64&method=scale&allow_remote=false';
+  try {
+    const response = await plainFetch(`${baseUrl}/_matrix/media/v3/thumbnail/${path}?${query}`, { redirect: 'error' });
+    const type = (response.headers.get('content-type') ?? '').split(';')[0]?.trim() ?? '';
+    if (!response.ok || !kIconTypes.has(type)) return undefined;
+    const body = await readBody(response, kMaxIcon);
+    if (!body) return undefined;
+    const bytes = new Uint8Array(await body.arrayBuffer());
+    return `data:${type};base64,${btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))}`;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Ways of signing in that this server offers and we know. */
 export async function waysToSignIn(baseUrl: string): Promise<Pick<Homeserver, 'password' | 'sso' | 'oidc'>> {
   const client = createClient({ baseUrl, logger: silentLogger, localTimeoutMs: kTimeoutMs });
@@ -130,18 +186,15 @@ export async function waysToSignIn(baseUrl: string): Promise<Pick<Homeserver, 'p
   try {
     const { flows } = await client.loginFlows();
     if (!Array.isArray(flows)) throw new MatrixError('not-a-homeserver');
+    const newer = await oidc;
     const sso = flows
       .filter(({ type }) => type === 'm.login.sso')
-      .flatMap((flow) => {
-        const { identity_providers: providers } = flow as {
-          identity_providers?: Array<{ id?: unknown; name?: unknown }>;
-        };
-        const named = (Array.isArray(providers) ? providers : [])
-          .filter(({ id, name }) => typeof id === 'string' && typeof name === 'string')
-          .map(({ id, name }) => ({ id: id as string, name: (name as string).slice(0, 100) }));
-        return named.length > 0 ? named : [{ id: '', name: '' }];
-      });
-    return { password: flows.some(({ type }) => type === 'm.login.password'), sso, oidc: await oidc };
+      // The same way once more, for clients that do not know the newer one.
+      .filter(
+        (flow) => !(newer && kDelegated.some((name) => (flow as unknown as Record<string, unknown>)[name] === true)),
+      )
+      .flatMap((flow) => providersOf((flow as { identity_providers?: unknown }).identity_providers));
+    return { password: flows.some(({ type }) => type === 'm.login.password'), sso, oidc: newer };
   } catch (error) {
     // Servers with an identity provider of the newer kind alone need not answer the older question.
     if (error instanceof SdkError && (error.httpStatus === 404 || error.errcode === 'M_UNRECOGNIZED')) {

@@ -132,16 +132,25 @@ export interface RedirectNote {
   baseUrl: string;
   serverName: string;
   remember: boolean;
+  /** Random; comes back with the answer, or the answer is not ours. */
+  state: string;
+  redirectUri: string;
+  /** When the page was left, ms since the epoch. */
+  leftAt: number;
   target?: MatrixTarget;
+  /** The page's own `#/room/…`, which providers do not carry. */
+  hash?: string;
   /** OIDC only. */
-  state?: string;
+  issuer?: string;
   clientId?: string;
   deviceId?: string;
+  /** PKCE: without it nobody can use the code. */
   codeVerifier?: string;
-  redirectUri?: string;
 }
 
 const kNote = 'siegel-matrix-redirect';
+/** Nobody takes longer at a provider; an older note is of a way that was given up. */
+const kNoteLifeMs = 3_600_000;
 
 export const redirectNote = {
   save(note: RedirectNote): void {
@@ -159,7 +168,14 @@ export const redirectNote = {
       sessionStorage.removeItem(kNote);
       const note = found ? (JSON.parse(found) as Partial<RedirectNote>) : undefined;
       const known =
-        note && (note.kind === 'sso' || note.kind === 'oidc') && text(note.baseUrl) && text(note.serverName);
+        note &&
+        (note.kind === 'sso' || note.kind === 'oidc') &&
+        text(note.baseUrl) &&
+        text(note.serverName) &&
+        text(note.state) &&
+        text(note.redirectUri) &&
+        typeof note.leftAt === 'number' &&
+        Math.abs(Date.now() - note.leftAt) < kNoteLifeMs;
       return known ? (note as RedirectNote) : undefined;
     } catch {
       return undefined;

@@ -19,6 +19,8 @@ export type MatrixProblem =
   | 'account-disabled'
   | 'rate-limited'
   | 'sign-in-cancelled' // came back from the identity provider without a result
+  | 'sign-in-refused' // the provider, or the homeserver, did not accept it
+  | 'sign-in-unasked' // came back without this page having asked: not used
   | 'sign-in-unsupported' // the server offers no way that we know
   | 'no-storage' // the browser lets nothing be kept
   | 'token-expired' // signed out by the server
@@ -41,8 +43,8 @@ export interface Homeserver {
   /** As typed or discovered, for people. */
   name: string;
   password: boolean;
-  /** Identity providers of the older sign-in by redirect. */
-  sso: ReadonlyArray<{ id: string; name: string }>;
+  /** Identity providers of the older sign-in by redirect. `icon`: for MatrixBackend.icon. */
+  sso: ReadonlyArray<{ id: string; name: string; icon?: string }>;
   /** The newer one (OAuth 2.0). */
   oidc: boolean;
 }
@@ -108,6 +110,8 @@ export interface MatrixAccount {
   readonly userId: string;
   readonly name: string;
   readonly rooms: readonly RoomSummary[];
+  /** Page of the homeserver's account service, where it has one: devices, password, profile. */
+  readonly manageUrl?: string | undefined;
   on<K extends keyof MatrixAccountEvents>(kind: K, listener: (event: MatrixAccountEvents[K]) => void): () => void;
   /** Joins it if need be. The room's id. */
   enter(target: MatrixTarget): Promise<RoomSummary>;
@@ -123,14 +127,21 @@ export interface MatrixBackend {
   /** Widget of another Matrix client: no signing in, one room, given from outside. */
   readonly widget: boolean;
   discover(server: string): Promise<Homeserver>;
+  /** Homeserver of a sign-in by redirect that brought no result, so that nobody has to type it again. */
+  readonly lastServer: string | undefined;
+  /** Picture of an identity provider as a data: address; asked of the homeserver only. Never rejects. */
+  icon(server: Homeserver, icon: string): Promise<string | undefined>;
   /** For sso and oidc the page is left; what comes back is found by `resume`. Never resolves then. */
   signIn(
     server: Homeserver,
     how: SignIn,
     options: { remember: boolean; target?: MatrixTarget },
   ): Promise<MatrixAccount>;
-  /** At the start of the page: finishes a sign-in by redirect, or takes up a kept session, or is a widget. */
-  resume(): Promise<{ account: MatrixAccount; target?: MatrixTarget } | undefined>;
+  /**
+   * At the start of the page: finishes a sign-in by redirect, or takes up a kept session, or is a widget. `problem`: a sign-in
+   * came back that nobody asked for; the kept session goes on.
+   */
+  resume(): Promise<{ account: MatrixAccount; target?: MatrixTarget; problem?: MatrixProblem } | undefined>;
 }
 
 export interface MatrixBackendOptions {

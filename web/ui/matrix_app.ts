@@ -22,7 +22,7 @@ import type {
 } from '../matrix/types';
 import './matrix_rooms';
 import './matrix_sign_in';
-import { problemOf } from './matrix_sign_in';
+import { problemOf, type SigningIn } from './matrix_sign_in';
 import './notice';
 import type { NoticeAction } from './notice';
 import { shellHead, shellStyles } from './shell';
@@ -46,10 +46,12 @@ export class SiegelMatrixApp extends SiegelElement {
   declare view: View;
   declare engine: EngineInfo | undefined;
   declare problem: MatrixProblem | undefined;
-  declare signingIn: boolean;
+  declare signingIn: SigningIn;
   #failure: MediaFailure | 'insecure' | 'internal' = 'internal';
   #account: MatrixAccount | undefined;
   #room: RoomSummary | undefined;
+  /** Homeserver that the link named. */
+  #server: string | undefined;
   #media: LocalMedia | undefined;
   #call: MatrixCall | undefined;
   #joined = false;
@@ -108,10 +110,10 @@ export class SiegelMatrixApp extends SiegelElement {
     this.view = 'starting';
     this.engine = undefined;
     this.problem = undefined;
-    this.signingIn = false;
+    this.signingIn = undefined;
     this.addEventListener('account', (event) => void this.#onAccount((event as CustomEvent<MatrixAccount>).detail));
     this.addEventListener('signing-in', (event) => {
-      this.signingIn = (event as CustomEvent<boolean>).detail;
+      this.signingIn = (event as CustomEvent<SigningIn>).detail;
     });
     this.addEventListener('room', (event) => this.#toRoom((event as CustomEvent<RoomSummary>).detail));
     this.addEventListener('sign-out', () => void this.#signOut());
@@ -156,8 +158,8 @@ export class SiegelMatrixApp extends SiegelElement {
         return this.#wait();
       case 'sign-in':
         // The form stays while it waits, so that what was typed is there after an error.
-        return html`<siegel-matrix-sign-in .backend=${this.backend} .target=${this.target} .problem=${this.problem} ?hidden=${this.signingIn}></siegel-matrix-sign-in>
-          ${this.signingIn ? this.#wait() : nothing}`;
+        return html`<siegel-matrix-sign-in .backend=${this.backend} .target=${this.target} .problem=${this.problem} ?hidden=${this.signingIn !== undefined}></siegel-matrix-sign-in>
+          ${this.signingIn === undefined ? nothing : this.signingIn === 'here' ? this.#wait() : this.#leaving(this.signingIn.awayFrom)}`;
       case 'rooms':
         return html`<siegel-matrix-rooms .account=${this.#account} .problem=${this.problem}></siegel-matrix-rooms>`;
       case 'clear-room':
@@ -218,6 +220,19 @@ export class SiegelMatrixApp extends SiegelElement {
     </div>`;
   }
 
+  /** On the way to an identity provider. The browser shows nothing while a server is slow to answer. */
+  #leaving(server: string) {
+    const { t } = this;
+    return html`<div class="wait" data-leaving>
+      <div class="turning" aria-hidden="true"></div>
+      <div role="status">
+        <p>${t.matrix.leaving(server)}</p>
+        <p class="quiet small">${t.matrix.leavingHint}</p>
+      </div>
+      <button type="button" class="button" @click=${() => location.reload()}>${t.cancel}</button>
+    </div>`;
+  }
+
   #failed(inCall: boolean) {
     const { t } = this;
     const [title = '', text = ''] = t.fail[this.#failure];
@@ -257,7 +272,7 @@ export class SiegelMatrixApp extends SiegelElement {
       const found = await this.backend.resume();
       if (found) {
         this.target = found.target ?? this.target;
-        await this.#onAccount(found.account);
+        await this.#onAccount(found.account, found.problem);
         return;
       }
     } catch (error) {
@@ -266,13 +281,15 @@ export class SiegelMatrixApp extends SiegelElement {
     this.view = 'sign-in';
   }
 
-  async #onAccount(account: MatrixAccount): Promise<void> {
+  /** `notice`: to be read before anything else; the rooms show it. */
+  async #onAccount(account: MatrixAccount, notice?: MatrixProblem): Promise<void> {
     this.#account = account;
-    this.problem = undefined;
+    this.problem = notice;
+    this.#server = this.target?.server;
     this.#stop.push(account.on('ended', (problem) => void this.#onEnded(problem)));
     const target = this.target;
     this.target = undefined;
-    if (target) {
+    if (target && !notice) {
       this.view = 'starting';
       try {
         this.#toRoom(await account.enter(target));
@@ -287,6 +304,8 @@ export class SiegelMatrixApp extends SiegelElement {
   async #onEnded(problem: MatrixProblem | undefined): Promise<void> {
     await this.#dropCall(false);
     for (const stop of this.#stop.splice(0)) stop();
+    // Whoever was put out of a call wants to go back there.
+    if (problem && this.#room) this.target = { room: this.#room.id, ...(this.#server ? { server: this.#server } : {}) };
     this.#account = undefined;
     this.#room = undefined;
     this.problem = problem;

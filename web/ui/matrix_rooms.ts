@@ -212,6 +212,11 @@ export class SiegelMatrixRooms extends SiegelElement {
         </form>
         <div class="who">
           <p class="quiet small">${t.matrix.signedInAs} ${account.userId}</p>
+          ${
+            account.manageUrl
+              ? html`<a class="button plain" href=${account.manageUrl} target="_blank" rel="noopener noreferrer">${t.matrix.manageAccount}</a>`
+              : nothing
+          }
           <button type="button" class="button plain" @click=${() => this.announce('sign-out')}>${t.matrix.signOut}</button>
         </div>
       </div>

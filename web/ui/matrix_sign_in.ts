@@ -11,6 +11,9 @@ export function problemOf(error: unknown, known: Readonly<Record<string, unknown
   return typeof problem === 'string' && Object.hasOwn(known, problem) ? (problem as MatrixProblem) : 'internal';
 }
 
+/** What the page waits for: an answer here, or the page of an identity provider that a server leads to. */
+export type SigningIn = 'here' | { awayFrom: string } | undefined;
+
 export class SiegelMatrixSignIn extends SiegelElement {
   static override properties = {
     backend: { attribute: false },
@@ -19,6 +22,7 @@ export class SiegelMatrixSignIn extends SiegelElement {
     server: { state: true },
     busy: { state: true },
     withToken: { state: true },
+    pictures: { state: true },
   };
   declare backend: MatrixBackend;
   declare target: MatrixTarget | undefined;
@@ -26,6 +30,8 @@ export class SiegelMatrixSignIn extends SiegelElement {
   declare server: Homeserver | undefined;
   declare busy: boolean;
   declare withToken: boolean;
+  /** Of identity providers, by id, as far as they have come. */
+  declare pictures: ReadonlyMap<string, string>;
 
   static override styles = [
     sharedStyles,
@@ -102,6 +108,15 @@ export class SiegelMatrixSignIn extends SiegelElement {
         display: grid;
         gap: 0.6rem;
       }
+      .ways .button {
+        overflow-wrap: anywhere;
+      }
+      .ways img {
+        width: 1.5rem;
+        height: 1.5rem;
+        object-fit: contain;
+        border-radius: 0.25rem;
+      }
     `,
   ];
 
@@ -112,6 +127,7 @@ export class SiegelMatrixSignIn extends SiegelElement {
     this.server = undefined;
     this.busy = false;
     this.withToken = false;
+    this.pictures = new Map();
   }
 
   override render() {
@@ -136,7 +152,7 @@ export class SiegelMatrixSignIn extends SiegelElement {
       <div class="field">
         <label for="server">${t.matrix.server}</label>
         <input class="input" id="server" name="server" required inputmode="url" autocomplete="off" autocapitalize="off" spellcheck="false"
-          placeholder=${t.matrix.serverPlaceholder} .value=${this.target?.server ?? ''} aria-describedby="server-hint" />
+          placeholder=${t.matrix.serverPlaceholder} .value=${this.backend.lastServer ?? this.target?.server ?? ''} aria-describedby="server-hint" />
         <span id="server-hint" class="quiet small">${t.matrix.serverHint}</span>
       </div>
       <button type="submit" class="button primary wide" ?disabled=${this.busy}>${this.busy ? t.matrix.searching : t.matrix.next}</button>
@@ -154,12 +170,12 @@ export class SiegelMatrixSignIn extends SiegelElement {
           ? html`<div class="ways">
               ${
                 server.oidc
-                  ? html`<button type="button" class="button primary wide" ?disabled=${this.busy} @click=${() => this.#signIn({ kind: 'oidc' })}>${icons.door}${t.matrix.with(server.name)}</button>`
+                  ? html`<button type="button" class="button primary wide" ?disabled=${this.busy} @click=${() => this.#signIn({ kind: 'oidc' })}>${icons.door}<span>${t.matrix.with(server.name)}</span></button>`
                   : nothing
               }
               ${server.sso.map(
                 ({ id, name }) =>
-                  html`<button type="button" class="button wide" ?disabled=${this.busy} @click=${() => this.#signIn(id === '' ? { kind: 'sso' } : { kind: 'sso', provider: id })}>${icons.door}${t.matrix.with(name || t.matrix.provider)}</button>`,
+                  html`<button type="button" class="button wide" ?disabled=${this.busy} @click=${() => this.#signIn(id === '' ? { kind: 'sso' } : { kind: 'sso', provider: id })}>${this.#picture(id)}<span>${t.matrix.with(name || t.matrix.provider)}</span></button>`,
               )}
             </div>`
           : nothing
@@ -204,6 +220,11 @@ export class SiegelMatrixSignIn extends SiegelElement {
     `;
   }
 
+  #picture(id: string) {
+    const picture = this.pictures.get(id);
+    return picture ? html`<img src=${picture} alt="" />` : icons.door;
+  }
+
   readonly #otherServer = (): void => {
     this.server = undefined;
     this.withToken = false;
@@ -221,11 +242,22 @@ export class SiegelMatrixSignIn extends SiegelElement {
     try {
       this.server = await this.backend.discover(name);
       if (!this.server.password && !this.server.oidc && this.server.sso.length === 0) this.withToken = true;
+      void this.#findPictures(this.server);
     } catch (error) {
       this.problem = problemOf(error, this.t.matrixProblem);
     } finally {
       this.busy = false;
     }
+  }
+
+  async #findPictures(server: Homeserver): Promise<void> {
+    this.pictures = new Map();
+    await Promise.all(
+      server.sso.map(async ({ id, icon }) => {
+        const picture = icon ? await this.backend.icon(server, icon) : undefined;
+        if (picture && this.server === server) this.pictures = new Map([...this.pictures, [id, picture]]);
+      }),
+    );
   }
 
   readonly #password = (event: SubmitEvent): void => {
@@ -245,7 +277,8 @@ export class SiegelMatrixSignIn extends SiegelElement {
     const remember = this.renderRoot.querySelector<HTMLInputElement>('#remember')?.checked ?? false;
     this.busy = true;
     this.problem = undefined;
-    this.announce('signing-in', true);
+    const away = how.kind === 'sso' || how.kind === 'oidc';
+    this.announce<SigningIn>('signing-in', away ? { awayFrom: this.server.name } : 'here');
     try {
       const account = await this.backend.signIn(this.server, how, {
         remember,
@@ -256,7 +289,7 @@ export class SiegelMatrixSignIn extends SiegelElement {
       this.problem = problemOf(error, this.t.matrixProblem);
     } finally {
       this.busy = false;
-      this.announce('signing-in', false);
+      this.announce<SigningIn>('signing-in', undefined);
     }
   }
 }

@@ -36,6 +36,8 @@ export interface SiegelOptions {
   join?: boolean;
   mode?: CallMode;
   site?: number;
+  /** Default: with the password. */
+  signIn?: (guest: Guest) => Promise<void>;
 }
 
 export interface ElementCallOptions {
@@ -111,7 +113,10 @@ export class Meeting {
         route.fulfill({ json: { rtc_transports }, headers: { 'Access-Control-Allow-Origin': '*' } }),
       );
     }
-    const account = await this.stack.synapse.register(person.name.toLowerCase(), { displayName: person.name });
+    const name = person.name.toLowerCase();
+    const account = await this.stack.synapse.register(name, { displayName: person.name });
+    for (const provider of this.stack.providers)
+      await provider.addUser(name, { displayName: person.name, password: account.password });
     await this.organiser.invite(roomId, account.userId);
     await account.join(roomId);
     const guest: Guest = Object.assign(person, {
@@ -167,13 +172,19 @@ export class Meeting {
 
   /** A person in our page, by real clicks: signs in with the password, turns the devices on, joins. */
   async siegel(kind: BrowserKind, roomId: string, options: SiegelOptions = {}): Promise<Guest> {
-    const guest = await this.#add('siegel', kind, roomId, ({ page }) => page.mainFrame(), options.site);
+    const guest = await this.visitor(kind, roomId, options);
     await test.step(`${guest.name} joins with our page (${kind})`, async () => {
-      await guest.page.goto(`${this.stack.link(roomId)}${options.mode ? `&mode=${options.mode}` : ''}`);
-      await this.signIn(guest);
+      await (options.signIn ?? ((each) => this.signIn(each)))(guest);
       if (options.join === false) return;
       await this.joinFromLobby(guest);
     });
+    return guest;
+  }
+
+  /** A person who has opened the link of the room in our page, and is not signed in. */
+  async visitor(kind: BrowserKind, roomId: string, options: SiegelOptions = {}): Promise<Guest> {
+    const guest = await this.#add('siegel', kind, roomId, ({ page }) => page.mainFrame(), options.site);
+    await guest.page.goto(`${this.stack.link(roomId)}${options.mode ? `&mode=${options.mode}` : ''}`);
     return guest;
   }
 

@@ -2,9 +2,10 @@
 // Brings up the servers of a Matrix call on this machine for people to try, and prints links that work. Everything is on
 // loopback and thrown away at the end (Ctrl-C).
 //   node tests/servers/matrix/run.mjs [--users ada,bert,cleo] [--port-base 9000] [--folder path] [--root dist]
-//                                     [--embed "origin …"] [--setup]
+//                                     [--embed "origin …"] [--setup] [--sso | --oauth]
 // Without --port-base the usual ports are used (page 8080, Synapse 8008, LiveKit 7880, token service 6080); with a number
 // that many consecutive ones from there; with 0 free ones. --folder keeps logs and data; --setup installs the servers first.
+// --sso: people can also sign in at one of two OpenID providers; --oauth: only at an authorization server of the homeserver.
 import { sources } from '../../../tools/serve.mjs';
 import { startStack } from './stack.mjs';
 
@@ -29,10 +30,21 @@ function parse(list) {
     else if (name === '--root') options.pages.root = value();
     else if (name === '--embed') options.pages.embed = sources(value());
     else if (name === '--setup') options.setup = true;
+    else if (name === '--sso') options.signIn = 'sso';
+    else if (name === '--oauth') options.signIn = 'oidc';
     else throw new Error(`unknown option ${name}`);
   }
   return options;
 }
+
+function ways({ providers, auth }) {
+  if (auth)
+    return `  by “Continue with …”; the page there (${auth.url}) wants the part between @ and colon, and the password.\n`;
+  if (providers.length === 0) return '';
+  return `  with the password, or by ${accountsAt(providers)}: there the part between @ and colon, and the same password.\n`;
+}
+
+const accountsAt = (providers) => providers.map(({ title }) => `“Continue with ${title}”`).join(' or ');
 
 async function main() {
   const options = parse(process.argv.slice(2));
@@ -63,7 +75,7 @@ async function main() {
 
   Log in there as one of these people of this throw-away homeserver (one browser profile each):
 ${accounts.map(({ userId, password }) => `    ${userId.padEnd(width)}   ${password}`).join('\n')}
-
+${ways(stack)}
   Homeserver ${stack.synapse.url}   media server ${stack.livekit.url}   token service ${stack.token.url}
   Logs and data: ${stack.folder}${options.folder ? '' : ' (removed at the end)'}
   End with Ctrl-C.`);

@@ -67,6 +67,37 @@ export interface SfuProxy extends StackServer {
   cut(): void;
 }
 
+/** An OpenID provider (npm package oidc-provider) with a page for signing in and one for allowing. */
+export interface OpenIdServer extends ProcessServer {
+  readonly id: string;
+  /** Name that people see. */
+  readonly title: string;
+  readonly url: string;
+  readonly http: string;
+  /** Returns the password. An existing user is changed. */
+  addUser(name: string, options?: { displayName?: string; password?: string }): Promise<string>;
+}
+
+/**
+ * The authorization server of a homeserver that leaves sign-in to one. It stands in for the Matrix Authentication Service
+ * around the same provider.
+ */
+export interface AuthServer extends OpenIdServer {
+  /** A token that does not expire, with a device; a random one unless named. */
+  token(name: string, device?: string): Promise<{ device: string; token: string }>;
+  /** Ends such a token, and removes its device. */
+  endToken(token: string): Promise<void>;
+  /** Sessions of applications: allowed, ended by them, refresh tokens exchanged. */
+  state(): Promise<{
+    granted: number;
+    refreshed: number;
+    revoked: number;
+    sessions: { user: string; device: string }[];
+  }>;
+  /** From now on the refresh tokens of this user are refused. */
+  withholdRefresh(name: string): Promise<void>;
+}
+
 export interface HomeserverSettings {
   /** Addresses of token services that clients are told. [] = the operator configured none. */
   transports?: string[];
@@ -78,6 +109,14 @@ export interface HomeserverSettings {
   delayedEvents?: boolean;
   /** Life of access tokens for clients that ask for refresh tokens; null = they do not expire. */
   accessTokenSeconds?: number | null;
+  /** Sign-in with a password; default true, and always off with an authorization server. */
+  password?: boolean;
+  /** Addresses to which people are sent back from a provider without being asked; default: our page. */
+  returnTo?: string[];
+  /** Pictures of the providers (mxc:) by id. */
+  icons?: Record<string, string>;
+  /** While set, pictures that are put in can be had by everybody. */
+  openMedia?: boolean;
 }
 
 export interface RoomWish {
@@ -140,6 +179,10 @@ export interface StackOptions {
   /** Clients are told the proxy's address. */
   proxy?: boolean;
   homeserver?: HomeserverSettings;
+  /** 'sso': two OpenID providers behind the homeserver, beside passwords. 'oidc': an authorization server instead. */
+  signIn?: 'password' | 'sso' | 'oidc';
+  /** Only with 'oidc'. Life of access tokens; default an hour. */
+  auth?: { accessTokenSeconds?: number };
   /** Life of the media server's tokens; default an hour. */
   tokenSeconds?: number;
   users?: readonly string[];
@@ -152,6 +195,10 @@ export interface StackOptions {
 export interface Stack {
   readonly folder: string;
   readonly synapse: Synapse;
+  /** Only with `signIn: 'sso'`. */
+  readonly providers: OpenIdServer[];
+  /** Only with `signIn: 'oidc'`. */
+  readonly auth: AuthServer | null;
   readonly sites: { livekit: LiveKit; token: TokenService; proxy: SfuProxy | null }[];
   /** Those of the first site. */
   readonly livekit: LiveKit;

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startServer } from '../../../tools/serve.mjs';
 import { LiveKit } from './livekit.mjs';
+import { OpenIdServer } from './openid.mjs';
 import { reservePorts } from './ports.mjs';
 import { SfuProxy } from './sfu_proxy.mjs';
 import { Synapse } from './synapse.mjs';
@@ -31,7 +32,22 @@ export function serverPrograms({ setup = false } = {}) {
 }
 
 /** Ports that people know from these servers' manuals. */
-export const kUsualPorts = { page: 8080, synapse: 8008, signal: 7880, udp: 7882, token: 6080, proxy: 7980 };
+export const kUsualPorts = {
+  page: 8080,
+  synapse: 8008,
+  signal: 7880,
+  udp: 7882,
+  token: 6080,
+  proxy: 7980,
+  university: 8180,
+  ministry: 8181,
+  auth: 8190,
+};
+
+/** Identity providers behind the homeserver when people sign in with `sso`: id → name on the button. */
+const kProviders = { university: 'University of Kassel', ministry: 'Ministry of Culture' };
+
+const signInPorts = ({ signIn }) => ({ sso: Object.keys(kProviders), oidc: ['auth'] })[signIn ?? 'password'] ?? [];
 
 function portsOf(options, sfus) {
   const { ports = 'free' } = options;
@@ -43,6 +59,7 @@ function portsOf(options, sfus) {
   };
   if (options.pages) wanted.page = base('page', 0);
   wanted.synapse = base('synapse', 0);
+  for (const name of signInPorts(options)) wanted[name] = base(name, 0);
   for (let i = 0; i < sfus; i++) {
     for (const name of ['token', 'signal', 'udp', ...(options.proxy ? ['proxy'] : [])])
       wanted[`${name}${i}`] = base(name, i);
@@ -77,12 +94,35 @@ export async function startStack(options = {}) {
   };
 
   try {
+    const homeserver = `http://localhost:${ports.synapse}`;
+    const openId = signInPorts(options).map(
+      (id) =>
+        new OpenIdServer({
+          id,
+          title: kProviders[id] ?? 'Matrix account service',
+          folder: join(folder, 'openid'),
+          port: ports[id],
+          ...(id === 'auth'
+            ? { auth: { homeserver: `http://127.0.0.1:${ports.synapse}`, ...options.auth } }
+            : { redirectUri: `${homeserver}/_synapse/client/oidc/callback` }),
+        }),
+    );
+    const auth = openId.find(({ id }) => id === 'auth') ?? null;
+    const providers = openId.filter(({ id }) => id !== 'auth');
     const synapse = new Synapse({
       python: join(programs, 'synapse/bin/python'),
       folder: join(folder, 'synapse'),
       port: ports.synapse,
-      settings: { transports: [`http://localhost:${ports.token0}`], ...options.homeserver },
+      settings: {
+        transports: [`http://localhost:${ports.token0}`],
+        providers,
+        auth,
+        returnTo: options.pages ? [`http://localhost:${ports.page}/matrix/`] : [],
+        ...options.homeserver,
+      },
     });
+    // Synapse asks them about themselves while it starts.
+    await Promise.all(openId.map(up));
     const sites = [];
     for (let i = 0; i < sfuCount; i++) {
       const livekit = new LiveKit({
@@ -111,6 +151,7 @@ export async function startStack(options = {}) {
 
     const connect = [
       synapse.url,
+      ...(auth ? [auth.url] : []),
       ...sites.flatMap(({ livekit, token, proxy }) => [
         token.url,
         livekit.url,
@@ -125,10 +166,16 @@ export async function startStack(options = {}) {
       started.push({ stop: () => pages.close() });
     }
     const users = {};
-    for (const name of options.users ?? []) users[name] = await synapse.register(name);
+    for (const name of options.users ?? []) {
+      users[name] = await synapse.register(name);
+      // The same people with the same passwords at the providers.
+      for (const each of providers) await each.addUser(name, { password: users[name].password });
+    }
     return {
       folder,
       synapse,
+      providers,
+      auth,
       sites,
       livekit: sites[0].livekit,
       token: sites[0].token,

@@ -71,8 +71,30 @@ export class Account {
   }
 
   async logout() {
+    const { auth } = this.synapse.settings;
+    if (auth) return auth.endToken(this.accessToken);
     await this.request('POST', '/_matrix/client/v3/logout', {});
   }
+}
+
+/** One entry of `oidc_providers`. */
+function provider({ id, title, url, clientId, clientSecret }, icon) {
+  return {
+    idp_id: id,
+    idp_name: title,
+    ...(icon === undefined ? {} : { idp_icon: icon }),
+    issuer: `${url}/`,
+    // http on loopback; a real provider has https, and this line is not needed.
+    skip_verification: true,
+    client_id: clientId,
+    client_secret: clientSecret,
+    scopes: ['openid', 'profile'],
+    user_profile_method: 'userinfo_endpoint',
+    allow_existing_users: true,
+    user_mapping_provider: {
+      config: { localpart_template: '{{ user.preferred_username }}', display_name_template: '{{ user.name }}' },
+    },
+  };
 }
 
 export class Synapse extends Child {
@@ -112,9 +134,13 @@ export class Synapse extends Child {
   /**
    * Writes the configuration; takes effect at the next start.
    * @param {{ transports?: string[], transportEndpoint?: boolean, stickyEvents?: boolean, delayedEvents?: boolean,
-   *   accessTokenSeconds?: number | null }} change `transports`: addresses of token services that clients are told; [] =
-   *   none. `transportEndpoint: false`: the homeserver does not even know the request for them (feature off).
-   *   `accessTokenSeconds`: life of access tokens of clients that ask for refresh tokens
+   *   accessTokenSeconds?: number | null, providers?: import('./openid.mjs').OpenIdServer[],
+   *   icons?: Record<string, string>, returnTo?: string[], password?: boolean, openMedia?: boolean,
+   *   auth?: import('./openid.mjs').OpenIdServer | null }} change `transports`: addresses of token services that clients are
+   *   told; [] = none. `transportEndpoint: false`: the homeserver does not even know the request for them (feature off).
+   *   `accessTokenSeconds`: life of access tokens of clients that ask for refresh tokens. `providers`: OpenID providers that
+   *   people sign in with, by redirect; `icons`: their pictures (mxc:) by id; `returnTo`: pages to which they are sent back
+   *   without being asked. `auth`: leaves sign-in to this authorization server
    */
   configure(change) {
     this.settings = {
@@ -123,10 +149,17 @@ export class Synapse extends Child {
       stickyEvents: true,
       delayedEvents: true,
       accessTokenSeconds: null,
+      providers: [],
+      icons: {},
+      returnTo: [],
+      password: true,
+      openMedia: false,
+      auth: null,
       ...this.settings,
       ...change,
     };
     const { transports, transportEndpoint, stickyEvents, delayedEvents, accessTokenSeconds } = this.settings;
+    const { providers, icons, returnTo, password, openMedia, auth } = this.settings;
     const much = { per_second: 10_000, burst_count: 10_000 };
     const settings = {
       server_name: this.serverName,
@@ -167,6 +200,14 @@ export class Synapse extends Child {
         ? { matrix_rtc: { transports: transports.map((url) => ({ type: 'livekit', livekit_service_url: url })) } }
         : {}),
       ...(accessTokenSeconds === null ? {} : { refreshable_access_token_lifetime: `${accessTokenSeconds}s` }),
+      // Pictures that are put in while this is set can be had without a token: those of identity providers must.
+      ...(openMedia ? { enable_authenticated_media: false } : {}),
+      ...(password && !auth ? {} : { password_config: { enabled: false } }),
+      ...(providers.length > 0 ? { oidc_providers: providers.map((each) => provider(each, icons[each.id])) } : {}),
+      ...(providers.length > 0 ? { sso: { client_whitelist: returnTo } } : {}),
+      ...(auth
+        ? { matrix_authentication_service: { enabled: true, endpoint: `${auth.http}/`, secret: auth.secret } }
+        : {}),
       // Tests log in, create and send faster than people.
       rc_message: much,
       rc_delayed_event_mgmt: much,
@@ -220,8 +261,19 @@ export class Synapse extends Child {
     return answer;
   }
 
-  /** Creates a user with a password of its own, logged in once. */
+  /** Creates a user with a password of its own (at the authorization server, if there is one), logged in once. */
   async register(name, { displayName = name, admin = false } = {}) {
+    const { auth } = this.settings;
+    if (auth) {
+      const user = name.toLowerCase();
+      const password = await auth.addUser(user, { displayName });
+      const { device, token } = await auth.token(user);
+      return new Account(
+        this,
+        { user_id: `@${user}:${this.serverName}`, device_id: device, access_token: token },
+        password,
+      );
+    }
     const { nonce } = await this.request('GET', '/_synapse/admin/v1/register');
     const username = name.toLowerCase();
     const password = randomBytes(9).toString('base64url');

@@ -2,11 +2,19 @@
 import { computeRtcIdentityRaw } from 'matrix-js-sdk/lib/matrixrtc/membershipData/rtc';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Avatars, clientDownload } from '../../../web/matrix/avatars';
-import { redirectAnswer } from '../../../web/matrix/client';
-import { checkBaseUrl, discover, readBody, readJson } from '../../../web/matrix/discovery';
+import {
+  checkBaseUrl,
+  discover,
+  providerIcon,
+  providersOf,
+  readBody,
+  readJson,
+  waysToSignIn,
+} from '../../../web/matrix/discovery';
 import { MatrixError } from '../../../web/matrix/errors';
 import { callMode, cleanAddress, isUserId, parseTarget, roomLink } from '../../../web/matrix/links';
 import { firstEmoji } from '../../../web/matrix/reactions';
+import { finishRedirect, redirectAnswer } from '../../../web/matrix/redirect';
 import { getTicket, ownTransport, readTicket, serviceUrl } from '../../../web/matrix/transports';
 import { capabilities, onlyFrom, widgetParameters } from '../../../web/matrix/widget';
 
@@ -271,25 +279,208 @@ describe('our name at the media server', () => {
 });
 
 describe('coming back from an identity provider', () => {
+  const page = 'https://s.example/matrix/';
+
   it('finds the token or code and takes it out of the address', () => {
-    expect(redirectAnswer('https://s.example/matrix/?loginToken=abc&x=1')).toEqual({
+    expect(redirectAnswer(`${page}?loginToken=abc&sign-in=s&x=1`)).toEqual({
+      kind: 'sso',
       loginToken: 'abc',
-      failed: false,
-      rest: 'https://s.example/matrix/?x=1',
+      state: 's',
+      rest: `${page}?x=1`,
     });
-    expect(redirectAnswer('https://s.example/matrix/#code=c&state=s')).toEqual({
+    expect(redirectAnswer(`${page}#code=c&state=s&iss=https%3A%2F%2Fa.example%2F`)).toEqual({
+      kind: 'oidc',
       code: 'c',
       state: 's',
-      failed: false,
-      rest: 'https://s.example/matrix/',
+      issuer: 'https://a.example/',
+      rest: page,
     });
-    expect(redirectAnswer('https://s.example/matrix/#error=access_denied&state=s')?.failed).toBe(true);
+    const refused = { kind: 'oidc', error: 'access_denied', rest: page };
+    expect(redirectAnswer(`${page}#error=access_denied&error_description=no`)).toEqual(refused);
+  });
+
+  it('what is there twice is not there', () => {
+    expect(redirectAnswer(`${page}?loginToken=a&loginToken=b&sign-in=s`)).toEqual({
+      kind: 'sso',
+      state: 's',
+      rest: page,
+    });
+    expect(redirectAnswer(`${page}?loginToken=a&sign-in=s&sign-in=t`)).toEqual({
+      kind: 'sso',
+      loginToken: 'a',
+      rest: page,
+    });
+    expect(redirectAnswer(`${page}#code=c&code=d&state=s`)).toEqual({ kind: 'oidc', state: 's', rest: page });
   });
 
   it('takes no room link for an answer', () => {
-    expect(redirectAnswer('https://s.example/matrix/#/room/!abc?code=1&state=2')).toBeUndefined();
-    expect(redirectAnswer('https://s.example/matrix/')).toBeUndefined();
-    expect(redirectAnswer('https://s.example/matrix/#code=c')).toBeUndefined();
+    expect(redirectAnswer(`${page}#/room/!abc?code=1&state=2`)).toBeUndefined();
+    expect(redirectAnswer(page)).toBeUndefined();
+    expect(redirectAnswer(`${page}?error=access_denied&code=1&state=2`)).toBeUndefined();
+  });
+
+  const metadata = {
+    issuer: 'https://auth.example/',
+    authorization_endpoint: 'https://auth.example/authorize',
+    token_endpoint: 'https://auth.example/token',
+    revocation_endpoint: 'https://auth.example/revoke',
+    registration_endpoint: 'https://auth.example/register',
+    response_modes_supported: ['query', 'fragment'],
+    response_types_supported: ['code'],
+    grant_types_supported: ['authorization_code', 'refresh_token'],
+    code_challenge_methods_supported: ['S256'],
+    authorization_response_iss_parameter_supported: true,
+  };
+  const sso = {
+    kind: 'sso' as const,
+    baseUrl: 'https://hs.example',
+    serverName: 'hs.example',
+    remember: false,
+    state: 'ours',
+    redirectUri: page,
+    leftAt: Date.now(),
+  };
+  const oidc = {
+    ...sso,
+    kind: 'oidc' as const,
+    issuer: metadata.issuer,
+    clientId: 'client',
+    deviceId: 'DEVICE1234',
+    codeVerifier: 'verifier',
+  };
+  const code = { kind: 'oidc' as const, code: 'c', state: 'ours', issuer: metadata.issuer, rest: page };
+
+  /** Answers by path, and what was asked. */
+  function servers(change: Record<string, unknown> = {}): { path: string; body: string }[] {
+    const asked: { path: string; body: string }[] = [];
+    const answers: Record<string, unknown> = {
+      '/_matrix/client/v3/login': { user_id: '@a:hs.example', device_id: 'D', access_token: 't' },
+      '/_matrix/client/v1/auth_metadata': metadata,
+      '/token': { access_token: 't', refresh_token: 'r', token_type: 'Bearer' },
+      '/_matrix/client/v3/account/whoami': { user_id: '@a:hs.example', device_id: 'DEVICE1234' },
+      '/revoke': {},
+      ...change,
+    };
+    vi.stubGlobal('fetch', async (url: URL | string, init: RequestInit = {}) => {
+      const path = new URL(url).pathname;
+      asked.push({ path, body: String(init.body ?? '') });
+      const answer = answers[path];
+      return new Response(JSON.stringify(answer ?? { errcode: 'M_FORBIDDEN', error: 'no' }), {
+        status: answer ? 200 : 403,
+        headers: { 'content-type': 'application/json' },
+      });
+    });
+    return asked;
+  }
+  const finish = (...[answer, note]: [Parameters<typeof finishRedirect>[0], Parameters<typeof finishRedirect>[1]]) =>
+    rejected(finishRedirect(answer, note, 'Siegel'));
+
+  it('a login token is exchanged only when this page asked for it', async () => {
+    const asked = servers();
+    const token = { kind: 'sso' as const, loginToken: 'theirs', state: 'ours', rest: page };
+    expect(await finish(token, undefined)).toBe('sign-in-unasked');
+    expect(await finish({ kind: 'sso', loginToken: 'theirs', rest: page }, sso)).toBe('sign-in-unasked');
+    expect(await finish({ ...token, state: 'other' }, sso)).toBe('sign-in-unasked');
+    expect(await finish(token, oidc)).toBe('sign-in-unasked');
+    expect(asked).toEqual([]);
+    expect(await finish(token, sso)).toMatchObject({ session: { userId: '@a:hs.example', deviceId: 'D' } });
+    expect(asked.map(({ path }) => path)).toEqual(['/_matrix/client/v3/login']);
+  });
+
+  it('a code is exchanged only when this page asked for it, at the server that made it', async () => {
+    let asked = servers();
+    expect(await finish(code, undefined)).toBe('sign-in-unasked');
+    expect(await finish({ ...code, state: 'other' }, oidc)).toBe('sign-in-unasked');
+    expect(await finish(code, sso)).toBe('sign-in-unasked');
+    expect(asked).toEqual([]);
+    const { issuer: _issuer, ...unnamed } = code;
+    expect(await finish(unnamed, oidc)).toBe('sign-in-refused');
+    expect(await finish({ ...code, issuer: 'https://other.example/' }, oidc)).toBe('sign-in-refused');
+    expect(await finish(code, { ...oidc, issuer: 'https://before.example/' })).toBe('sign-in-refused');
+    expect(asked.filter(({ path }) => path === '/token')).toEqual([]);
+    asked = servers({
+      '/_matrix/client/v1/auth_metadata': { ...metadata, token_endpoint: 'http://auth.example/token' },
+    });
+    expect(await finish(code, oidc)).toBe('insecure-server');
+    expect(asked.filter(({ path }) => path === '/token')).toEqual([]);
+
+    asked = servers();
+    expect(await finish(code, oidc)).toMatchObject({
+      session: {
+        deviceId: 'DEVICE1234',
+        refreshToken: 'r',
+        oauthClientId: 'client',
+        revokeAt: metadata.revocation_endpoint,
+      },
+    });
+    expect(Object.fromEntries(new URLSearchParams(asked.find(({ path }) => path === '/token')?.body))).toEqual({
+      grant_type: 'authorization_code',
+      client_id: 'client',
+      code_verifier: 'verifier',
+      redirect_uri: page,
+      code: 'c',
+    });
+  });
+
+  it('tokens for another device than the one asked for are handed back', async () => {
+    const other = { user_id: '@a:hs.example', device_id: 'INUSE' };
+    const asked = servers({ '/_matrix/client/v3/account/whoami': other });
+    expect(await finish(code, oidc)).toBe('sign-in-refused');
+    expect(new URLSearchParams(asked.find(({ path }) => path === '/revoke')?.body).get('token')).toBe('r');
+  });
+
+  it('says whether the person or the server ended it', async () => {
+    servers({ '/_matrix/client/v3/login': undefined, '/token': undefined });
+    const { code: _code, ...none } = code;
+    expect(await finish({ ...none, error: 'access_denied' }, oidc)).toBe('sign-in-cancelled');
+    expect(await finish({ ...none, error: 'server_error' }, oidc)).toBe('sign-in-refused');
+    expect(await finish(code, oidc)).toBe('sign-in-refused');
+    expect(await finish({ kind: 'sso', loginToken: 'used', state: 'ours', rest: page }, sso)).toBe('sign-in-refused');
+  });
+
+  it('names of providers are harmless, and the same way is not offered twice', async () => {
+    expect(
+      providersOf([
+        { id: 'a', name: '\u202eA\u0000', icon: 'mxc://hs.example/abc' },
+        { id: 'a', name: 'again' },
+        { id: 'b/../c', name: 'B' },
+        { id: 'd', name: ' ' },
+        { id: 'e', name: 'E', icon: 'https://track.example/pixel.png' },
+        null,
+      ]),
+    ).toEqual([
+      { id: 'a', name: 'A', icon: 'mxc://hs.example/abc' },
+      { id: 'e', name: 'E' },
+    ]);
+    expect(providersOf('x')).toEqual([{ id: '', name: '' }]);
+    const flow = { type: 'm.login.sso', 'org.matrix.msc3824.delegated_oidc_compatibility': true };
+    servers({ '/_matrix/client/v3/login': { flows: [flow] } });
+    expect(await waysToSignIn('https://hs.example')).toEqual({ password: false, sso: [], oidc: true });
+    servers({ '/_matrix/client/v3/login': { flows: [flow] }, '/_matrix/client/v1/auth_metadata': undefined });
+    expect(await waysToSignIn('https://hs.example')).toMatchObject({ sso: [{ id: '', name: '' }], oidc: false });
+  });
+
+  it('a picture of a provider comes from the homeserver, and only if it is one', async () => {
+    const asked: [string, RequestInit][] = [];
+    const answer = (type: string, bytes: number) =>
+      vi.stubGlobal('fetch', async (url: string, init: RequestInit) => {
+        asked.push([url, init]);
+        return new Response(new Uint8Array(bytes), { headers: { 'content-type': type } });
+      });
+    answer('image/png', 3);
+    expect(await providerIcon('https://hs.example', 'mxc://o.example/abc')).toBe('data:image/png;base64,AAAA');
+    expect(asked[0]?.[0]).toMatch(
+      /^https:\/\/hs\.example\/_matrix\/media\/v3\/thumbnail\/o\.example\/abc\?.*allow_remote=false/,
+    );
+    expect(asked[0]?.[1]).toMatchObject({ credentials: 'omit', redirect: 'error', referrerPolicy: 'no-referrer' });
+    answer('image/svg+xml', 3);
+    expect(await providerIcon('https://hs.example', 'mxc://o.example/abc')).toBeUndefined();
+    answer('image/png', 200_000);
+    expect(await providerIcon('https://hs.example', 'mxc://o.example/abc')).toBeUndefined();
+    const before = asked.length;
+    expect(await providerIcon('https://hs.example', 'https://o.example/abc')).toBeUndefined();
+    expect(await providerIcon('https://hs.example', 'mxc://o.example/../x')).toBeUndefined();
+    expect(asked.length).toBe(before);
   });
 });
 

@@ -420,6 +420,10 @@ export const de: Messages = {
     signingIn: 'Anmeldung läuft…',
     with: (name) => `Weiter mit ${name}`,
     provider: 'Ihrer Organisation',
+    leaving: (server) => `Sie werden zur Anmeldeseite von ${server} gebracht.`,
+    leavingHint:
+      'Danach geht es hier weiter. Geben Sie Ihr Passwort nur auf einer Seite ein, deren Adresse Sie kennen.',
+    manageAccount: 'Konto verwalten',
     or: 'oder',
     tokenInstead: 'Zugriffstoken benutzen',
     token: 'Zugriffstoken',
@@ -470,6 +474,10 @@ export const de: Messages = {
     'account-disabled': 'Dieses Konto wurde deaktiviert oder gesperrt. Fragen Sie den Betreiber des Servers.',
     'rate-limited': 'Zu viele Versuche. Der Server bittet Sie, einen Moment zu warten.',
     'sign-in-cancelled': 'Die Anmeldung wurde nicht abgeschlossen. Versuchen Sie es erneut.',
+    'sign-in-refused':
+      'Die Anmeldung wurde nicht angenommen. Versuchen Sie es erneut; bleibt es dabei, fragen Sie den Betreiber des Servers.',
+    'sign-in-unasked':
+      'Von außen kam eine Anmeldung, die dieses Fenster nicht angefordert hat. Sie wurde nicht benutzt: Sie könnte zu einem fremden Konto gehören. Wenn Sie sich gerade angemeldet haben, beginnen Sie hier von vorn.',
     'sign-in-unsupported': 'Dieser Server bietet keine Art der Anmeldung an, die hier möglich ist.',
     'no-storage':
       'Der Browser lässt nichts aufbewahren (privates Fenster?). Melden Sie sich an, ohne angemeldet zu bleiben.',

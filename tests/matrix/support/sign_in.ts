@@ -1,0 +1,89 @@
+/** Signing in by redirect, by real clicks: our page, the provider's pages, and what a browser keeps or sends of it. */
+import { expect, type Page, type Request } from '@playwright/test';
+import type { Guest } from './meeting';
+
+/** From the server to the ways in that it offers. */
+export async function toWays(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Continue', exact: true }).click();
+  await page.locator('#remember').waitFor();
+}
+
+export interface RedirectSignIn {
+  /** Name on the button, after "Continue with". */
+  way: string;
+  remember?: boolean;
+  /** The provider asks whether it may: the authorization server does. */
+  allow?: boolean;
+}
+
+/** Our page shows the ways in; goes as far as the provider's own page. */
+export async function toProvider({ page }: Guest, { way, remember = false }: RedirectSignIn): Promise<void> {
+  const button = page.getByRole('button', { name: `Continue with ${way}`, exact: true });
+  if (!(await button.isVisible())) await toWays(page);
+  await page.locator('#remember').setChecked(remember);
+  await button.click();
+  await expect(page.getByRole('heading', { name: /^(Sign in|Allow access\?)$/ })).toBeVisible();
+  expect(new URL(page.url()).pathname).toMatch(/^\/interaction\//);
+}
+
+export async function atProvider({ page, account }: Guest, { allow = false }: RedirectSignIn): Promise<void> {
+  await page.getByLabel('User name').fill(account.userId.slice(1).split(':')[0] ?? '');
+  await page.getByLabel('Password').fill(account.password);
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  if (allow) await page.getByRole('button', { name: 'Allow', exact: true }).click();
+}
+
+export async function signInByRedirect(guest: Guest, how: RedirectSignIn): Promise<void> {
+  await toProvider(guest, how);
+  await atProvider(guest, how);
+}
+
+/** What our origin keeps in this browser. Providers on the same host have cookies of their own, which no script sees. */
+export function kept(page: Page) {
+  return page.evaluate(async () => ({
+    cookie: document.cookie,
+    local: Object.keys(localStorage),
+    session: Object.keys(sessionStorage),
+    databases: (await indexedDB.databases()).map(({ name }) => name ?? '').sort(),
+    caches: await caches.keys(),
+  }));
+}
+
+export const kNothing = { cookie: '', local: [], session: [], databases: [], caches: [] };
+
+/** Every request of a browser, with its headers, from now on. */
+export class Requests {
+  readonly #all: Request[] = [];
+  constructor({ context }: Guest) {
+    context.on('request', (request) => this.#all.push(request));
+  }
+
+  /** Those that hold this text anywhere: address, body or headers. `METHOD origin/path`. */
+  async holding(text: string): Promise<string[]> {
+    const found: string[] = [];
+    for (const request of this.#all) {
+      const headers = await request.allHeaders().catch(() => request.headers());
+      const parts = [request.url(), request.postData() ?? '', ...Object.values(headers)];
+      if (!parts.some((part) => part.includes(text) || part.includes(encodeURIComponent(text)))) continue;
+      const { origin, pathname } = new URL(request.url());
+      found.push(`${request.method()} ${origin}${pathname}`);
+    }
+    return found;
+  }
+
+  /** Values that a parameter of an address had. */
+  values(name: string): string[] {
+    return this.#all.flatMap((request) => new URL(request.url()).searchParams.getAll(name));
+  }
+
+  to(path: string): Request[] {
+    return this.#all.filter((request) => new URL(request.url()).pathname === path);
+  }
+}
+
+/** Our sign-in page with a problem. */
+export async function says(page: Page, problem: string, words: string): Promise<void> {
+  const hint = page.locator(`[data-problem="${problem}"]`);
+  await expect(hint).toBeVisible({ timeout: 30_000 });
+  await expect(hint).toContainText(words);
+}
