@@ -96,9 +96,9 @@ export class SiegelMatrixSignIn extends SiegelElement {
         align-items: start;
       }
       .check input {
-        width: 1.25rem;
-        height: 1.25rem;
-        margin: 0.15rem 0 0;
+        width: 1.5rem;
+        height: 1.5rem;
+        margin: 0;
         accent-color: var(--accent);
       }
       .check .small {
@@ -167,7 +167,8 @@ export class SiegelMatrixSignIn extends SiegelElement {
         <button type="button" class="button plain" @click=${this.#otherServer}>${t.matrix.change}</button></div>
       ${
         redirect
-          ? html`<div class="ways">
+          ? html`${this.#remember()}
+            <div class="ways">
               ${
                 server.oidc
                   ? html`<button type="button" class="button primary wide" ?disabled=${this.busy} @click=${() => this.#signIn({ kind: 'oidc' })}>${icons.door}<span>${t.matrix.with(server.name)}</span></button>`
@@ -204,11 +205,7 @@ export class SiegelMatrixSignIn extends SiegelElement {
               </form>`
             : nothing
       }
-      <div class="check">
-        <input type="checkbox" id="remember" aria-describedby="remember-hint" />
-        <label for="remember">${t.matrix.remember}</label>
-        <span id="remember-hint" class="quiet small">${t.matrix.rememberHint}</span>
-      </div>
+      ${redirect ? nothing : this.#remember()}
       ${
         this.withToken
           ? nothing
@@ -218,6 +215,16 @@ export class SiegelMatrixSignIn extends SiegelElement {
             }}>${icons.key}${t.matrix.tokenInstead}</button>`
       }
     `;
+  }
+
+  /** Before what it applies to: a redirect leaves the page with one press. */
+  #remember() {
+    const { t } = this;
+    return html`<div class="check">
+      <input type="checkbox" id="remember" aria-describedby="remember-hint" />
+      <label for="remember">${t.matrix.remember}</label>
+      <span id="remember-hint" class="quiet small">${t.matrix.rememberHint}</span>
+    </div>`;
   }
 
   #picture(id: string) {

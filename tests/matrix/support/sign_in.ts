@@ -60,15 +60,18 @@ export class Requests {
 
   /** Those that hold this text anywhere: address, body or headers. `METHOD origin/path`. */
   async holding(text: string): Promise<string[]> {
-    const found: string[] = [];
-    for (const request of this.#all) {
-      const headers = await request.allHeaders().catch(() => request.headers());
-      const parts = [request.url(), request.postData() ?? '', ...Object.values(headers)];
-      if (!parts.some((part) => part.includes(text) || part.includes(encodeURIComponent(text)))) continue;
-      const { origin, pathname } = new URL(request.url());
-      found.push(`${request.method()} ${origin}${pathname}`);
-    }
-    return found;
+    const found = await Promise.all(
+      this.#all.map(async (request) => {
+        // A request that waits for its answer has no complete headers yet: those that are known then.
+        const late = new Promise<null>((resolve) => setTimeout(resolve, 2000, null));
+        const headers = (await Promise.race([request.allHeaders(), late]).catch(() => null)) ?? request.headers();
+        const parts = [request.url(), request.postData() ?? '', ...Object.values(headers)];
+        if (!parts.some((part) => part.includes(text) || part.includes(encodeURIComponent(text)))) return [];
+        const { origin, pathname } = new URL(request.url());
+        return [`${request.method()} ${origin}${pathname}`];
+      }),
+    );
+    return found.flat();
   }
 
   /** Values that a parameter of an address had. */
