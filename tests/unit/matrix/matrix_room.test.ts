@@ -266,13 +266,15 @@ describe('members', () => {
   });
 
   it('one whose membership lapsed while media comes is kept for ten seconds, and their keys for longer', async () => {
-    const { session, mine, own, ids, pass } = await meeting();
+    const { session, mine, own, ids, pass, kinds } = await meeting();
     await settle();
     session.set(mine, membership('@a:hs', 'A'));
     await pass(9000);
     expect(ids()).toContain('@b:hs|B');
     await pass(2000);
     expect(ids()).toEqual(['@a:hs|A']);
+    await pass(300_000);
+    expect(kinds()).not.toContain('keys-without-membership');
     session.set(mine, membership('@a:hs', 'A'), membership('@b:hs', 'B'));
     // Its key was not sent again.
     expect([...(own().keys.get('@b:hs:B')?.keys() ?? [])]).toEqual([0]);
