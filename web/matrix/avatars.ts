@@ -39,12 +39,18 @@ export class Avatars {
 
   /** The picture if it is here; else it is fetched, and `changed` called when it is. */
   get(mxc: string | undefined | null): string | undefined {
-    if (!mxc || this.#closed || !/^mxc:\/\/[^/\s]{1,255}\/[A-Za-z0-9_-]{1,255}$/.test(mxc)) return undefined;
-    if (!this.#urls.has(mxc) && this.#urls.size < kMaxPictures) {
-      this.#urls.set(mxc, undefined);
+    if (typeof mxc !== 'string' || this.#closed || !/^mxc:\/\/[^/\s]{1,255}\/[A-Za-z0-9_-]{1,255}$/.test(mxc))
+      return undefined;
+    const known = this.#urls.has(mxc);
+    const url = this.#urls.get(mxc);
+    // What was asked for last comes last: what nobody asks for any more makes room, so nobody fills it up by changing theirs.
+    this.#urls.delete(mxc);
+    this.#urls.set(mxc, url);
+    if (!known) {
+      this.#makeRoom();
       void this.#load(mxc);
     }
-    return this.#urls.get(mxc);
+    return url;
   }
 
   close(): void {
@@ -53,10 +59,19 @@ export class Avatars {
     this.#urls.clear();
   }
 
+  #makeRoom(): void {
+    const [oldest] = this.#urls;
+    if (!oldest || this.#urls.size <= kMaxPictures) return;
+    const [mxc, url] = oldest;
+    this.#urls.delete(mxc);
+    if (url) URL.revokeObjectURL(url);
+  }
+
   async #load(mxc: string): Promise<void> {
     try {
       const blob = await this.download(mxc);
       if (!blob || this.#closed || blob.size > kMaxBytes || !kTypes.has(blob.type.split(';')[0] ?? '')) return;
+      if (!this.#urls.has(mxc) || this.#urls.get(mxc) !== undefined) return;
       this.#urls.set(mxc, URL.createObjectURL(blob));
       this.changed();
     } catch {

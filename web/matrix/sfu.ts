@@ -45,6 +45,7 @@ const kOwnRetries = [0, 300, 1200, 2500];
 const kAgainMs = [500, 1000, 2000, 3000];
 const kSealingMs = 5000;
 const kPublishAgainMs = 2000;
+const kMaxPublishAgainMs = 30_000;
 /** So often in this time: somebody else is here with our identity, and means it. */
 const kReplacedTimes = 3;
 const kReplacedMs = 30_000;
@@ -184,6 +185,7 @@ export class SfuConnection extends Emitter<SfuEvents> {
   readonly #sent = new Map<Lane, Sent>();
   #publishing: Promise<void> = Promise.resolve();
   #publishAgain: ReturnType<typeof setTimeout> | undefined;
+  #publishAgainMs = kPublishAgainMs;
   #problem: MatrixProblem | undefined;
   #stop: Array<() => void> = [];
   #wake: (() => void) | undefined;
@@ -512,10 +514,12 @@ export class SfuConnection extends Emitter<SfuEvents> {
         await this.#send(lane).catch(() => {
           failed = true;
         });
+      if (!failed) this.#publishAgainMs = kPublishAgainMs;
       if (!failed || this.#closed()) return;
       // The server did not answer in time, say: somebody who thinks that they are heard must be.
       clearTimeout(this.#publishAgain);
-      this.#publishAgain = setTimeout(() => this.#publish(), kPublishAgainMs);
+      this.#publishAgain = setTimeout(() => this.#publish(), this.#publishAgainMs);
+      this.#publishAgainMs = Math.min(kMaxPublishAgainMs, this.#publishAgainMs * 2);
     });
   }
 

@@ -595,6 +595,31 @@ describe('pictures', () => {
   });
 });
 
+describe('very many pictures', () => {
+  it('crowd out those that nobody looks at, and no others', async () => {
+    const asked: string[] = [];
+    const download = async (mxc: string) => {
+      asked.push(mxc);
+      return new Blob(['png'], { type: 'image/png' });
+    };
+    const revoked = vi.spyOn(URL, 'revokeObjectURL');
+    const avatars = new Avatars(download, () => {});
+    avatars.get('mxc://hs/kept');
+    for (let i = 0; i < 1000; i++) {
+      avatars.get(`mxc://evil/p${i}`);
+      await Promise.resolve();
+      avatars.get('mxc://hs/kept');
+    }
+    await vi.waitFor(() => expect(avatars.get('mxc://hs/kept')).toMatch(/^blob:/));
+    expect(asked.length).toBe(1001);
+    expect(revoked.mock.calls.length).toBeGreaterThanOrEqual(700);
+    expect(avatars.get(['mxc://hs/kept'] as never)).toBeUndefined();
+    avatars.close();
+    expect(revoked.mock.calls.length).toBe(1001);
+    revoked.mockRestore();
+  });
+});
+
 describe('reactions of others', () => {
   it('are one visible character', () => {
     expect(firstEmoji('👍')).toBe('👍');
