@@ -53,7 +53,7 @@ import { cleanAddress, roomLink } from './links';
 import { type Device, deviceKey, OwnKeys, userOfKey } from './media_keys';
 import { type MediaConnection, MediaServers } from './media_servers';
 import { MemberKeys } from './member_keys';
-import { kMemberEvent, membershipStateKey, OwnMembership } from './own_membership';
+import { kMemberEvent, membershipStateKey, OwnMembership, sendStickyAgain } from './own_membership';
 import { CallReactions, kReactions } from './reactions';
 import { type RosterMember, readRoster } from './roster';
 import type { SfuOptions } from './sfu';
@@ -385,7 +385,9 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     if (!this.#active()) return;
     const onMemberships = (): void => this.#onMemberships();
     session.on(MatrixRTCSessionEvent.MembershipsChanged, onMemberships);
-    this.#membership = new OwnMembership(session, this.#me, room.roomId, this.#mode);
+    this.#membership = new OwnMembership(session, this.#me, room.roomId, this.#mode, () =>
+      sendStickyAgain(client, room, this.#me),
+    );
     this.#membership.on('change', () => this.#followPhase());
     this.#membership.on('refused', () => {
       // Rights may change during a call. The others do not see us any more: nobody may think that they do.
@@ -444,9 +446,10 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     const service = await ownTransport(this.#parts.client);
     if (!this.#active()) return;
     const own = this.#servers.openOwn(service);
+    // Who is here already was here before us.
+    this.#onMemberships();
     // Before media: the others send their keys to those whose membership they see.
     this.#membership?.announce(service);
-    this.#onMemberships();
     await own.connect();
     if (!this.#active()) return;
     this.#problem = undefined;
@@ -579,6 +582,8 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
       this.#remember(key, this.#nameOf(member.userId));
       void this.#judge(peer);
       void this.#learnIdentities(peer);
+      if (this.#membership?.announced)
+        void this.#knownDevices.then((devices) => devices.has(key) || this.#membership?.newcomer());
       this.#rekeyedAt = performance.now();
     }
     for (const peer of [...this.#peers.values()]) if (!members.has(peer.key)) this.#vanish(peer);

@@ -5,6 +5,7 @@
  * Threads: main. Errors: none; `lost` says that the others may not see us, 'refused' that the SDK gave up (it is told to try
  * again, less and less often).
  */
+import { EventType, type MatrixClient, type Room } from 'matrix-js-sdk/lib/matrix';
 import { type MatrixRTCSession, MatrixRTCSessionEvent, MembershipManagerEvent } from 'matrix-js-sdk/lib/matrixrtc';
 import { Emitter } from '../call';
 import type { Device } from './media_keys';
@@ -19,6 +20,10 @@ const kLeaveRestartMs = 4000;
 const kRetryMs = 3000;
 const kMaxRetryMs = 60_000;
 const kLeaveMs = 3000;
+/** People who join at the same time need one event between them. */
+const kGatherMs = 1000;
+/** As the SDK's own memberships. */
+const kStickyMs = 3_600_000;
 
 /** What this needs of the SDK's session. */
 export type MembershipSession = Pick<
@@ -43,13 +48,17 @@ export class OwnMembership extends Emitter<OwnMembershipEvents> {
   #service: string | undefined;
   #rejoin: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
+  #again: ReturnType<typeof setTimeout> | undefined;
+  #sending: Promise<unknown> = Promise.resolve();
   #stop: Array<() => void> = [];
 
+  /** @param sendAgain the membership that is in the room; see `newcomer` */
   constructor(
     private readonly session: MembershipSession,
     private readonly me: Device & { memberId: string },
     private readonly roomId: string,
     private readonly mode: CallMode,
+    private readonly sendAgain: () => Promise<unknown>,
   ) {
     super();
     const onLost = (left: boolean): void => {
@@ -73,6 +82,10 @@ export class OwnMembership extends Emitter<OwnMembershipEvents> {
   /** The homeserver has probably ended it by now, because it does not hear us; or did not take it at all. */
   get lost(): boolean {
     return this.#lost || this.#refused;
+  }
+
+  get announced(): boolean {
+    return this.#service !== undefined;
   }
 
   /** Our membership is in the room. */
@@ -103,12 +116,32 @@ export class OwnMembership extends Emitter<OwnMembershipEvents> {
     });
   }
 
+  /**
+   * Somebody came whose device may be younger than our membership. As a sticky event in an encrypted room that is sealed for the
+   * devices of its moment, so they cannot read it: it is sent once more. State events are clear, and need nothing.
+   */
+  newcomer(): void {
+    if (this.mode !== 'matrix_2_0' || !this.announced || this.#closed) return;
+    this.#again ??= setTimeout(() => {
+      this.#again = undefined;
+      this.#sending = this.#sending.then(() => (this.#closed ? undefined : this.sendAgain().catch(() => {})));
+    }, kGatherMs);
+  }
+
   /** Resolves when the homeserver knows, or cannot know. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#rejoin);
+    clearTimeout(this.#again);
     for (const stop of this.#stop.splice(0)) stop();
     this.clearListeners();
+    // What is on its way must not come after the end.
+    let patience: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise((resolve) => {
+      patience = setTimeout(resolve, kLeaveMs);
+    });
+    await Promise.race([this.#sending, late]);
+    clearTimeout(patience);
     if (this.session.isJoined()) await this.session.leaveRoomSession(kLeaveMs).catch(() => false);
   }
 
@@ -121,4 +154,21 @@ export class OwnMembership extends Emitter<OwnMembershipEvents> {
     }, this.#retryMs);
     this.#retryMs = Math.min(kMaxRetryMs, this.#retryMs * 2);
   }
+}
+
+/** Our sticky membership as the room has it, once more. Nothing where the room has none. */
+export async function sendStickyAgain(
+  client: MatrixClient,
+  room: Room,
+  { userId, memberId }: { userId: string; memberId: string },
+): Promise<void> {
+  const own = [...room._unstable_getStickyEvents()].find(
+    (event) =>
+      event.getType() === EventType.RTCMembership &&
+      event.getSender() === userId &&
+      event.getContent().member?.id === memberId,
+  );
+  if (!own) return;
+  const content = own.getContent() as never;
+  await client._unstable_sendStickyEvent(room.roomId, kStickyMs, null, EventType.RTCMembership, content);
 }

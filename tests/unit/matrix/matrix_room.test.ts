@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LocalMedia, WarningKind } from '../../../web/call';
 import { MatrixRoom } from '../../../web/matrix/matrix_room';
 import type { KeyContent } from '../../../web/matrix/media_keys';
+import { OwnMembership } from '../../../web/matrix/own_membership';
 import type { MatrixCallOptions } from '../../../web/matrix/types';
 import type { StatsSnapshot } from '../../../web/media/types';
 import {
@@ -435,6 +436,25 @@ describe('trouble', () => {
     expect(call.phase).toBe('reconnecting');
     own().become('connected');
     expect(call.phase).toBe('joined');
+  });
+
+  // Seen to fail: with `newcomer` called for everybody; with our membership announced before the others are looked at.
+  it('told to newcomers on devices that are younger than it, and not to those who were here before', async () => {
+    const { call, client, session, mine, pass } = await stand();
+    const told = vi.spyOn(OwnMembership.prototype, 'newcomer');
+    const devices = new Map([['@b:hs', new Map([['B', {}]])]]);
+    Object.assign(client, {
+      getCrypto: () => ({ prepareToEncrypt: () => {}, getUserDeviceInfo: async () => devices }),
+    });
+    session.memberships = [membership('@a:hs', 'A')];
+    await call.join();
+    await pass(0);
+    session.set(mine, membership('@a:hs', 'A'), membership('@b:hs', 'B'));
+    await pass(0);
+    expect(told).toHaveBeenCalledTimes(0);
+    session.set(mine, membership('@a:hs', 'A'), membership('@b:hs', 'B'), membership('@b:hs', 'B2'));
+    await pass(0);
+    expect(told).toHaveBeenCalledTimes(1);
   });
 
   it('announced again, less and less often, when the SDK gave up; and away until the room has us', async () => {
