@@ -74,7 +74,7 @@ test('call: alone, three people, figures, shared screen, stranger, dead engine, 
     await expect(ada.page.getByRole('dialog', { name: 'Encryption of this call' })).toBeVisible();
     await takeAll(ada.page, 'numbers');
     await ada.page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
-    await press(ada, 'Settings');
+    await press(ada, 'More: Settings');
     await expect(ada.page.getByRole('dialog', { name: 'Settings' })).toBeVisible();
     await takeAll(ada.page, 'settings');
     await ada.page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();

@@ -3,7 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@playwright/test';
 import { badgeOf } from '../browser/support/call_page';
 import { until } from '../browser/support/until';
-import { liveKitRoom } from '../servers/matrix/stack.mjs';
+import { liveKitRoom, plainIdentity } from '../servers/matrix/stack.mjs';
+import { elementCallTile, unencryptedMark } from './support/element_call';
+import { startForger } from './support/forger';
 import { type Guest, type Meeting, meets, received, withMeeting } from './support/meeting';
 import {
   keyIndexesOf,
@@ -14,10 +16,15 @@ import {
   startRecorder,
 } from './support/recorder';
 
-/** Element Call's own view must not say that anybody's media is not encrypted. */
-async function showsNoWarning(guest: Guest): Promise<void> {
-  const warning = guest.frame().getByText(/not encrypted|unencrypted|cannot be decrypted|waiting for media/i);
-  await expect(warning, `${guest.name}'s Element Call`).toHaveCount(0);
+/** Element Call's own view must show the others, and not say that anybody's media is not encrypted. */
+async function showsNoWarning(guest: Guest, ...others: Guest[]): Promise<void> {
+  for (const other of others) {
+    const tile = elementCallTile(guest, other);
+    await expect(tile, `${guest.name}'s Element Call shows ${other.name}`).toHaveCount(1);
+    await expect(unencryptedMark(tile)).toHaveCount(0);
+  }
+  await expect(unencryptedMark(guest.frame()), `${guest.name}'s Element Call`).toHaveCount(0);
+  await expect(guest.frame().getByText(/cannot be decrypted|waiting for media/i)).toHaveCount(0);
 }
 
 /** Our page opens the other one's frames, and says what is left to doubt: nobody has compared devices. */
@@ -34,7 +41,7 @@ async function both(meeting: Meeting, kind: 'chromium' | 'firefox'): Promise<voi
   await meets(bert, ada);
   await meets(ada, bert);
   await saysSealed(bert, ada);
-  await showsNoWarning(ada);
+  await showsNoWarning(ada, bert);
 }
 
 for (const kind of ['chromium', 'firefox'] as const) {
@@ -42,6 +49,25 @@ for (const kind of ['chromium', 'firefox'] as const) {
     await withMeeting({}, (meeting) => both(meeting, kind));
   });
 }
+
+test('Element Call does mark somebody who sends unsealed: the mark that is looked for above exists', async () => {
+  await withMeeting({}, async (meeting) => {
+    const room = await meeting.room();
+    const ada = await meeting.elementCall('chromium', room);
+    const bert = await meeting.siegel('chromium', room);
+    await meets(ada, bert);
+    await showsNoWarning(ada, bert);
+    // Bert's browser is gone, his membership stays for a while: somebody takes his place at the media server.
+    await bert.browser.close();
+    const forger = await startForger(2, meeting.stack);
+    try {
+      await forger.forge(plainIdentity(bert.account.userId, bert.account.deviceId), liveKitRoom(room));
+      await expect(unencryptedMark(elementCallTile(ada, bert))).toHaveCount(1, { timeout: 15_000 });
+    } finally {
+      await forger.close();
+    }
+  });
+});
 
 /**
  * `leaver` leaves, the others go on, each of them under a new key: of what the media server passes on then, none of the keys
@@ -124,8 +150,8 @@ for (const kind of ['chromium', 'firefox'] as const) {
       const bert = await meeting.elementCall('chromium', room);
       await meets(ada, bert);
       await meets(bert, ada);
-      await showsNoWarning(ada);
-      await showsNoWarning(bert);
+      await showsNoWarning(ada, bert);
+      await showsNoWarning(bert, ada);
       const { made, kinds } = await ada
         .frame()
         .evaluate(

@@ -28,7 +28,10 @@ export interface DeviceChoice {
 export interface LocalMediaEvents {
   /** Any of the properties changed. */
   change: undefined;
-  /** A device in use was unplugged or taken away, and no other could take its place. */
+  /**
+   * A device in use was unplugged or taken away, and no other could take its place; for a screen: the sharing was ended
+   * elsewhere than here, by the browser's own control or because the window is gone.
+   */
   lost: 'microphone' | 'camera' | 'screen';
 }
 
@@ -143,10 +146,15 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
   async shareScreen(): Promise<MediaProblem | undefined> {
     if (!navigator.mediaDevices?.getDisplayMedia) return 'missing';
     try {
-      const stream = await navigator.mediaDevices.getDisplayMedia({
+      const wish: DisplayMediaStreamOptions & Record<string, unknown> = {
         video: { frameRate: { max: 15 } },
         audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
-      });
+        // Hints to the picker (Chromium): not this page itself, sound where there is any, another tab without a new choice.
+        selfBrowserSurface: 'exclude',
+        systemAudio: 'include',
+        surfaceSwitching: 'include',
+      };
+      const stream = await navigator.mediaDevices.getDisplayMedia(wish);
       if (this.#closed) {
         stop(...stream.getTracks());
         return 'cancelled';
@@ -155,7 +163,9 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
       const video = stream.getVideoTracks()[0];
       if (video && 'contentHint' in video) video.contentHint = 'detail';
       video?.addEventListener('ended', () => {
-        if (this.#screen === stream) this.stopSharing();
+        if (this.#screen !== stream) return;
+        this.stopSharing();
+        this.emit('lost', 'screen');
       });
       this.#screen = stream;
       this.#changed();

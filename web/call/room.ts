@@ -47,6 +47,8 @@ export interface Member {
   /** Who this is in the network that the call uses, e.g. `@user:server`; shown in the details. */
   address?: string;
   trust?: Trust;
+  /** Coding of this member's video, when this browser cannot show it, e.g. `H264`. */
+  unplayable?: string;
   /** Emoji that this member sent a moment ago. */
   reaction?: string;
 }
@@ -143,6 +145,12 @@ export interface CallRoom {
   readonly chat?: Chat;
   /** Member whom the media server or the call regards as speaking most; only a hint for the layout. */
   readonly activeSpeaker?: string;
+  /**
+   * How large the picture of a member's lane is drawn, in device pixels; 0 × 0: nowhere. Calls over a media server receive
+   * no more than that and nothing of what is not drawn; others ignore it. Without a word about a lane the call guesses.
+   * Cheap enough for every change of layout, but not for every frame of an animation.
+   */
+  show?(member: string, lane: Lane, width: number, height: number): void;
   raiseHand(up: boolean): void;
   react?(emoji: string): void;
   /** Emoji offered by `react`. */

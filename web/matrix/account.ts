@@ -20,6 +20,7 @@ import { MatrixError } from './errors';
 import { MatrixRoom } from './matrix_room';
 import { kMemberEvent } from './own_membership';
 import { createRoom, enterRoom, joinedRooms, summarize } from './rooms';
+import { sessionStore } from './store';
 import type {
   MatrixAccount,
   MatrixAccountEvents,
@@ -27,6 +28,7 @@ import type {
   MatrixCallOptions,
   MatrixTarget,
   RoomSummary,
+  VideoCodec,
 } from './types';
 
 const kRefreshMs = 200;
@@ -44,6 +46,8 @@ export class ClientAccount extends Emitter<MatrixAccountEvents> implements Matri
   #timer: ReturnType<typeof setTimeout> | undefined;
   #ended = false;
   #manageUrl: string | undefined;
+  /** Chosen in this session, or kept from the last one. */
+  #codec: VideoCodec | undefined;
   #stop: Array<() => void> = [];
 
   constructor(client: MatrixClient, session: Session, assets: URL, linkBase: string) {
@@ -83,6 +87,10 @@ export class ClientAccount extends Emitter<MatrixAccountEvents> implements Matri
     );
     void this.#refresh();
     if (session.oauthClientId) void this.#findManagement();
+    if (session.remember)
+      void sessionStore.loadCodec().then((codec) => {
+        this.#codec ??= codec;
+      });
   }
 
   get manageUrl(): string | undefined {
@@ -114,7 +122,11 @@ export class ClientAccount extends Emitter<MatrixAccountEvents> implements Matri
       room: room as Room,
       messages: this.#messages,
       avatars: this.#avatars,
-      options,
+      options: { ...(this.#codec ? { codec: this.#codec } : {}), ...options },
+      onCodec: (codec) => {
+        this.#codec = codec;
+        if (this.#session.remember) void sessionStore.saveCodec(codec);
+      },
       assets: this.#assets,
       linkBase: this.#linkBase,
       serverName: this.#session.serverName,

@@ -20,5 +20,6 @@ export type {
   MatrixTarget,
   RoomSummary,
   SignIn,
+  VideoCodec,
 } from './types';
 export { capabilities, widgetParameters } from './widget';

@@ -47,6 +47,7 @@ import { LiveKitCipher, type LiveKitCipherApi, type SecurityWarning } from '../l
 import { type EngineInfo, MediaError, type StatsSnapshot, type TrackCounters } from '../media/types';
 import type { Avatars } from './avatars';
 import { RoomChat } from './chat';
+import { sendableCodecs } from './codecs';
 import { type DeviceMessages, type KeyMessage, knownDevices, trustOf } from './devices';
 import { isPassing, MatrixError, problemOf } from './errors';
 import { cleanAddress, roomLink } from './links';
@@ -58,7 +59,7 @@ import { CallReactions, kReactions } from './reactions';
 import { type RosterMember, readRoster } from './roster';
 import type { SfuOptions } from './sfu';
 import { getTicket, ownTransport } from './transports';
-import type { CallMode, MatrixCall, MatrixCallOptions, MatrixProblem } from './types';
+import type { CallMode, MatrixCall, MatrixCallOptions, MatrixProblem, VideoCodec } from './types';
 import { Warnings } from './warnings';
 
 const kTickMs = 250;
@@ -69,6 +70,8 @@ const kRetryMs = 3000;
 const kVanishMs = 10_000;
 const kUnknownIdentityMs = 6000;
 const kNoKeysMs = 10_000;
+/** A picture that is drawn again waits for a key frame. */
+const kShownAgainMs = 3000;
 /** A red badge for clear frames stays this long after the last. */
 const kClearFramesMs = 10_000;
 /** Whose devices are looked up when joining. */
@@ -87,6 +90,8 @@ export interface MatrixRoomParts {
   /** Homeserver that people with the link may use. */
   serverName?: string;
   widget?: boolean;
+  /** The person chose how their video is coded. */
+  onCodec?: (codec: VideoCodec) => void;
   /** For tests. */
   createCipher?: () => LiveKitCipherApi;
   createConnection?: (options: SfuOptions) => MediaConnection;
@@ -104,17 +109,23 @@ interface Peer extends RosterMember {
   clearAt: number;
   announced: boolean;
   otherIdentities: string[];
+  /** What the page said of its pictures' sizes, device pixels. */
+  shown: Map<Lane, readonly [width: number, height: number]>;
+  /** When the picture of the camera was last drawn again after it was not. */
+  shownAt: number;
 }
 
 export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   readonly ready: Promise<EngineInfo>;
   readonly chat: Chat;
   readonly reactions = kReactions;
+  readonly codecs: readonly VideoCodec[] = sendableCodecs();
   readonly #parts: MatrixRoomParts;
   readonly #chat: RoomChat;
   readonly #hands: CallReactions;
   readonly #me: Device & { memberId: string };
   readonly #mode: CallMode;
+  #codec: VideoCodec = 'vp8';
   #phase: CallPhase = 'idle';
   #problem: MatrixProblem | undefined;
   #failure: string | undefined;
@@ -166,13 +177,15 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
       me: this.#me,
       inRoom: (id) => room.hasMembershipState(id, KnownMembership.Join),
     });
+    const { codec } = parts.options;
+    if (codec && this.codecs.includes(codec)) this.#codec = codec;
     const cipher = this.#newCipher();
     this.ready = cipher.ready;
     this.#servers = new MediaServers({
       ticket: (service, mode) => getTicket(client, { service, roomId: room.roomId, me: this.#me, mode }),
       mode: this.#mode,
       media: parts.options.media,
-      codec: parts.options.codec,
+      codec: () => this.#codec,
       cipher,
       newCipher: () => this.#newCipher(),
       createConnection: parts.createConnection,
@@ -202,6 +215,15 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
   }
   get name(): string {
     return this.#nameOf(this.#me.userId);
+  }
+  get codec(): VideoCodec {
+    return this.#codec;
+  }
+  set codec(codec: VideoCodec) {
+    if (this.#phase !== 'idle' || !this.codecs.includes(codec)) return;
+    this.#codec = codec;
+    this.#parts.onCodec?.(codec);
+    this.#changed();
   }
   get handRaised(): boolean {
     return this.#hands.raised;
@@ -284,6 +306,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
         streams: received?.streams ?? new Map<Lane, MediaStream>(),
         connected: received !== undefined && this.#connectionOf(peer)?.state === 'connected',
         address: cleanAddress(peer.userId),
+        ...(received?.unplayable ? { unplayable: received.unplayable } : {}),
         ...(avatar ? { avatar } : {}),
         ...(peer.trust ? { trust: peer.trust } : {}),
         ...(reaction ? { reaction } : {}),
@@ -308,10 +331,13 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     this.#hands.react(emoji);
   }
 
-  /** How large a member's picture is shown, CSS pixels; what the media server sends follows. Default: by how many there are. */
   show(member: string, lane: Lane, width: number, height: number): void {
     const peer = this.#peers.get(member);
-    if (peer) this.#connectionOf(peer)?.show(peer.identity, lane, width, height);
+    if (!peer) return;
+    // Kept: the track may come later, or anew after the connection was lost.
+    if (lane === 'video' && width > 0 && peer.shown.get(lane)?.[0] === 0) peer.shownAt = performance.now();
+    peer.shown.set(lane, [width, height]);
+    this.#connectionOf(peer)?.show(peer.identity, lane, width, height);
   }
 
   retryNow(): void {
@@ -576,6 +602,8 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
         clearAt: Number.NEGATIVE_INFINITY,
         announced: false,
         otherIdentities: [],
+        shown: new Map(),
+        shownAt: Number.NEGATIVE_INFINITY,
       };
       this.#peers.set(key, peer);
       this.#memberKeys.joined(key);
@@ -693,15 +721,15 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     this.#changed();
   }
 
-  /** A size for each picture, while the page says nothing more exact with `show`. */
+  /** A size for each picture: what the page said with `show`, else by how many there are. */
   #layOut(): void {
     const count = this.#peers.size;
     for (const peer of this.#peers.values()) {
       const speaks = peer.key === this.#activeSpeaker;
       const [width, height] = count <= 1 || speaks ? [1280, 720] : count <= 6 ? [640, 360] : [320, 180];
       const connection = this.#connectionOf(peer);
-      connection?.show(peer.identity, 'video', width, height);
-      connection?.show(peer.identity, 'screen', 1920, 1080);
+      connection?.show(peer.identity, 'video', ...(peer.shown.get('video') ?? ([width, height] as const)));
+      connection?.show(peer.identity, 'screen', ...(peer.shown.get('screen') ?? ([1920, 1080] as const)));
     }
   }
 
@@ -756,7 +784,9 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
 
   #onStats(connection: MediaConnection, snapshot: StatsSnapshot): void {
     const of = (direction: TrackCounters['direction'], identity: string) =>
-      snapshot.tracks.filter((track) => track.direction === direction && track.participant === identity);
+      snapshot.tracks
+        .filter((counters) => counters.direction === direction && counters.participant === identity)
+        .map((counters) => ({ ...counters, track: connection.laneOf(identity, counters.track) ?? counters.track }));
     for (const peer of this.#peers.values())
       if (this.#connectionOf(peer) === connection) peer.meter.update(of('receive', peer.identity), snapshot.now);
     if (connection === this.#servers.own) {
@@ -813,6 +843,8 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
             ? 'connected'
             : 'connecting';
     const waited = peer ? performance.now() - peer.joinedAt : 0;
+    // What is not drawn is not sent to us either, and takes a moment to come back.
+    const drawn = !peer || (peer.shown.get('video')?.[0] !== 0 && performance.now() - peer.shownAt > kShownAgainMs);
     const keyed = peer !== undefined && this.#memberKeys.has(peer.key);
     return {
       // Without a key for long: the counters say it better.
@@ -820,7 +852,10 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
       engine: this.#engineState(),
       link,
       connectedFor: connection ? Math.min(connection.connectedFor, waited) : 0,
-      expected: { audio: received?.audio ?? false, video: received?.video ?? false },
+      expected: {
+        audio: received?.audio ?? false,
+        video: drawn && !received?.unplayable && (received?.video ?? false),
+      },
       rekeying: performance.now() - this.#rekeyedAt < 2000 || (this.#ownKeys?.changing ?? false),
     };
   }

@@ -11,7 +11,7 @@ import type { StatsSnapshot } from '../media/types';
 import { MatrixError } from './errors';
 import { type SentMedia, SfuConnection, type SfuOptions } from './sfu';
 import type { Ticket } from './transports';
-import type { CallMode } from './types';
+import type { CallMode, VideoCodec } from './types';
 
 const kRetryMs = 3000;
 const kMaxServers = 8;
@@ -29,6 +29,7 @@ export type MediaConnection = Pick<
   | 'setKey'
   | 'want'
   | 'show'
+  | 'laneOf'
   | 'connect'
   | 'retryNow'
   | 'close'
@@ -40,7 +41,8 @@ export interface MediaServersOptions {
   ticket(service: string, mode: CallMode | undefined): Promise<Ticket>;
   mode: CallMode;
   media: SentMedia;
-  codec?: 'vp8' | 'vp9' | 'h264' | undefined;
+  /** Asked when the connection that sends is made. */
+  codec(): VideoCodec;
   /** Of our own server's connection. */
   cipher: LiveKitCipherApi;
   /** One for each other server. */
@@ -149,8 +151,7 @@ export class MediaServers extends Emitter<MediaServersEvents> {
       service,
       cipher,
       ticket: () => (sends ? this.#ownTicketFor(service) : this.#otherTicket(service)),
-      ...(sends ? { media } : {}),
-      ...(codec ? { codec } : {}),
+      ...(sends ? { media, codec: codec() } : {}),
     };
     const connection = createConnection?.(options) ?? new SfuConnection(options);
     connection.on('change', () => this.emit('change', undefined));

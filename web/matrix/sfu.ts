@@ -35,10 +35,11 @@ import {
 import { Emitter, kLanes, type Lane, type LocalMedia } from '../call';
 import type { LiveKitCipherApi, SecurityWarning } from '../livekit';
 import type { MediaError, StatsSnapshot } from '../media/types';
+import { isPlayable } from './codecs';
 import { isPassing, MatrixError, problemOf } from './errors';
 import './quiet';
 import type { Ticket } from './transports';
-import type { MatrixProblem } from './types';
+import type { MatrixProblem, VideoCodec } from './types';
 
 /** Fits 2, 3 and 4 tries of livekit's own in about five seconds; then we begin anew, with a new ticket. */
 const kOwnRetries = [0, 300, 1200, 2500];
@@ -72,7 +73,7 @@ export interface SfuOptions {
   cipher: LiveKitCipherApi;
   /** What is sent; undefined: only receives. */
   media?: SentMedia;
-  codec?: 'vp8' | 'vp9' | 'h264';
+  codec?: VideoCodec;
   /** For tests. */
   createRoom?: (options: RoomOptions) => Room;
 }
@@ -119,7 +120,7 @@ export class CallKeys extends BaseKeyProvider {
   }
 }
 
-/** How large a picture is shown: livekit asks the server for no more than that. */
+/** How large a picture is drawn, device pixels: livekit asks the server for no more than that, and for nothing while it is hidden. */
 class View implements ElementInfo {
   readonly element = {};
   visible = true;
@@ -140,7 +141,13 @@ class View implements ElementInfo {
   stopObserving(): void {}
 
   show(width: number, height: number): void {
-    if (width === this.#width && height === this.#height) return;
+    const visible = width > 0 && height > 0;
+    if (visible !== this.visible) {
+      this.visible = visible;
+      this.visibilityChangedAt = Date.now();
+      this.handleVisibilityChanged?.();
+    }
+    if (!visible || (width === this.#width && height === this.#height)) return;
     this.#width = width;
     this.#height = height;
     this.handleResize?.();
@@ -155,6 +162,8 @@ export interface Received {
   video: boolean;
   screen: boolean;
   screenAudio: boolean;
+  /** Coding of video that is there and that this browser cannot decode, such as `H264`. */
+  unplayable?: string;
 }
 
 interface Sent {
@@ -195,7 +204,8 @@ export class SfuConnection extends Emitter<SfuEvents> {
     this.#options = options;
     const { cipher } = options;
     const roomOptions: RoomOptions = {
-      adaptiveStream: true,
+      // Sizes come in device pixels already.
+      adaptiveStream: { pixelDensity: 1 },
       dynacast: true,
       // Not `encryption`: that would seal data packets too, which Element Call does not open. We send none.
       e2ee: { keyProvider: this.keys, worker: cipher.worker },
@@ -249,13 +259,26 @@ export class SfuConnection extends Emitter<SfuEvents> {
       const publication = participant.getTrackPublication(kSources[lane]);
       return publication !== undefined && !publication.isMuted;
     };
+    const coding = (['video', 'screen'] as const)
+      .map((lane) => participant.getTrackPublication(kSources[lane]))
+      .find((publication) => publication && !publication.isMuted && !isPlayable(publication.mimeType))?.mimeType;
     return {
+      ...(coding ? { unplayable: coding.slice(coding.indexOf('/') + 1) } : {}),
       streams: this.#streams.get(identity) ?? new Map(),
       audio: on('audio'),
       video: on('video'),
       screen: on('screen'),
       screenAudio: on('screen-audio'),
     };
+  }
+
+  /** What the worker calls a track, as a lane; undefined for tracks that are no longer there. */
+  laneOf(identity: string, track: string): Lane | undefined {
+    const participant =
+      identity === this.#identity ? this.#room.localParticipant : this.#room.remoteParticipants.get(identity);
+    for (const publication of participant?.trackPublications.values() ?? [])
+      if (publication.track?.mediaStreamID === track) return laneOf(publication.source);
+    return undefined;
   }
 
   /** Our newest key; sealed with from now on. */
@@ -281,7 +304,7 @@ export class SfuConnection extends Emitter<SfuEvents> {
     for (const participant of this.#room.remoteParticipants.values()) this.#subscribe(participant);
   }
 
-  /** In CSS pixels. */
+  /** In device pixels; 0 × 0: not drawn, so not received. */
   show(identity: string, lane: Lane, width: number, height: number): void {
     const publication = this.#room.remoteParticipants.get(identity)?.getTrackPublication(kSources[lane]);
     const track = publication?.track as RemoteTrack | undefined;

@@ -1,17 +1,20 @@
 /**
- * What is kept in this browser, and only where a person asked for it: the session (address, tokens), in IndexedDB; the SDK
+ * What is kept in this browser, and only where a person asked for it: the session (address, tokens, chosen video coding), in
+ * IndexedDB; the SDK
  * keeps the keys of the device in databases of its own beside it. The way to an identity provider and back needs a note in
  * sessionStorage, which is read once and removed.
  *
  * Errors: MatrixError 'no-storage'.
  */
+import { isVideoCodec } from './codecs';
 import { MatrixError } from './errors';
-import type { MatrixTarget } from './types';
+import type { MatrixTarget, VideoCodec } from './types';
 
 /** Prefix of the databases that the SDK's cryptography uses. */
 export const kCryptoPrefix = 'siegel-matrix';
 const kDatabase = 'siegel-matrix-session';
 const kTable = 'session';
+const kCodec = 'video-codec';
 
 export interface KeptSession {
   baseUrl: string;
@@ -79,6 +82,17 @@ export const sessionStore = {
     } catch {
       return undefined;
     }
+  },
+
+  /** How this person wants their video coded; beside the session, and only where there is one. Never rejects. */
+  async saveCodec(codec: VideoCodec): Promise<void> {
+    if (await databaseExists()) await transact('readwrite', (table) => table.put(codec, kCodec)).catch(() => {});
+  },
+
+  async loadCodec(): Promise<VideoCodec | undefined> {
+    if (!(await databaseExists())) return undefined;
+    const found: unknown = await transact('readonly', (table) => table.get(kCodec)).catch(() => undefined);
+    return isVideoCodec(found) ? found : undefined;
   },
 
   /** Removes the session and its database. Never rejects. */

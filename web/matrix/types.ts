@@ -76,11 +76,14 @@ export interface MatrixCallOptions {
   media: LocalMedia;
   /** The person saw that the room is not encrypted, and wants to join all the same. */
   allowUnencryptedRoom?: boolean;
-  /** Default vp8, which every member's device can open. */
-  codec?: 'vp8' | 'vp9' | 'h264';
+  /** Default: what this person chose last, as far as that is kept; else vp8, which every member's browser can show. */
+  codec?: VideoCodec;
   /** Default compatibility. */
   mode?: CallMode;
 }
+
+/** How video is coded that this person sends. */
+export type VideoCodec = 'vp8' | 'vp9' | 'h264';
 
 /**
  * How membership is announced. compatibility: state events, what Element Call uses by default. matrix_2_0: sticky events
@@ -94,6 +97,10 @@ export interface MatrixCall extends CallRoom {
   readonly problem: MatrixProblem | undefined;
   /** Link for other members. */
   readonly link: string;
+  /** Codings that this browser can send; vp8 is always among them. */
+  readonly codecs: readonly VideoCodec[];
+  /** What this call sends. Can be set until `join`, to one of `codecs`; anything else is ignored. */
+  codec: VideoCodec;
   /** Call from a click. */
   join(): Promise<void>;
   retryNow(): void;

@@ -75,6 +75,17 @@ export class SiegelBadge extends SiegelElement {
         --badge-tint: var(--red-solid);
         --badge-text: #fff;
       }
+      /* In a narrow tile: the shield alone says it is not green, and the word is read out and in the title. */
+      @container (max-width: 17rem) {
+        :host([data-level='amber']) button {
+          padding: 0.2rem 0.45rem;
+        }
+        :host([data-level='amber']) .word {
+          position: absolute;
+          clip-path: inset(50%);
+          width: 1px;
+        }
+      }
       :host([compact][data-level='green']) button,
       :host([compact][data-level='amber']) button {
         padding: 0.2rem 0.45rem;

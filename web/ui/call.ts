@@ -2,7 +2,7 @@
 import { css, html, nothing } from 'lit';
 import { live } from 'lit/directives/live.js';
 import { repeat } from 'lit/directives/repeat.js';
-import { type CallRoom, initials, type LocalMedia, type MediaProblem, type Member } from '../call';
+import type { CallRoom, LocalMedia, MediaProblem } from '../call';
 import type { EngineInfo } from '../media/types';
 import './badge';
 import './chat';
@@ -13,7 +13,7 @@ import './language_select';
 import { LevelMeter } from './level_meter';
 import './numbers';
 import { sharedStyles } from './styles';
-import './tile';
+import './stage';
 import './toasts';
 import type { SiegelToasts } from './toasts';
 import './warnings';
@@ -23,13 +23,6 @@ const canShare =
   navigator.mediaDevices !== undefined &&
   'getDisplayMedia' in navigator.mediaDevices;
 const kSpeakingLevel = 0.35;
-
-interface Screen {
-  id: string;
-  name: string;
-  own: boolean;
-  stream: MediaStream | undefined;
-}
 
 export class SiegelCall extends SiegelElement {
   static override properties = {
@@ -41,8 +34,7 @@ export class SiegelCall extends SiegelElement {
     linkShown: { state: true },
     soundBlocked: { state: true },
     speaking: { state: true },
-    watched: { state: true },
-    chatOpen: { state: true },
+    chatOpen: { type: Boolean, reflect: true, attribute: 'chatting' },
     reacting: { state: true },
     openLink: { type: Boolean },
   };
@@ -55,8 +47,6 @@ export class SiegelCall extends SiegelElement {
   declare linkShown: string;
   declare soundBlocked: boolean;
   declare speaking: ReadonlySet<string>;
-  /** Whose screen is large, when there are several. */
-  declare watched: string;
   declare chatOpen: boolean;
   declare reacting: boolean;
   /** The link holds the key of the call (local room); without, it only names the room. */
@@ -68,6 +58,7 @@ export class SiegelCall extends SiegelElement {
   #talkKey = false;
   #phase = '';
   #raised = new Set<string>();
+  #sharing = new Set<string>();
   #badges = new Map<string, string>();
   #wakeLock: WakeLockSentinel | undefined;
 
@@ -122,6 +113,7 @@ export class SiegelCall extends SiegelElement {
         flex-wrap: wrap;
         align-items: center;
         justify-content: center;
+        text-align: center;
         gap: 0.35rem 0.9rem;
         padding: 0.5rem 1rem;
         font-size: var(--size-s);
@@ -148,101 +140,7 @@ export class SiegelCall extends SiegelElement {
         position: relative;
         min-height: 0;
         padding: 0 max(0.6rem, env(safe-area-inset-right)) 0 max(0.6rem, env(safe-area-inset-left));
-        container-type: size;
-        container-name: stage;
       }
-      .grid {
-        display: grid;
-        gap: 0.6rem;
-        height: 100%;
-        grid-template-columns: repeat(12, minmax(0, 1fr));
-        grid-auto-rows: minmax(0, 1fr);
-      }
-      .grid > * {
-        grid-column: span 6;
-      }
-      .grid[data-count='1'] > * {
-        grid-column: span 12;
-      }
-      .grid[data-count='3'] > :nth-child(3) {
-        grid-column: 4 / span 6;
-      }
-      .grid[data-count='5'] > *,
-      .grid[data-count='6'] > * {
-        grid-column: span 4;
-      }
-      .grid[data-count='5'] > :nth-child(4) {
-        grid-column: 3 / span 4;
-      }
-      .grid[data-count='many'] {
-        grid-template-columns: repeat(auto-fill, minmax(max(9.5rem, 19%), 1fr));
-        grid-auto-rows: minmax(min(9.5rem, 45cqh), 1fr);
-        overflow: auto;
-        scrollbar-width: thin;
-        scrollbar-color: var(--line-strong) transparent;
-      }
-      .grid[data-count='many'] > * {
-        grid-column: auto;
-      }
-      @container stage (min-aspect-ratio: 5/2) {
-        .grid[data-count='3'] > *,
-        .grid[data-count='3'] > :nth-child(3) {
-          grid-column: span 4;
-        }
-        .grid[data-count='4'] > * {
-          grid-column: span 3;
-        }
-      }
-      @container stage (max-aspect-ratio: 1/1) {
-        .grid[data-count='2'] > *,
-        .grid[data-count='3'] > *,
-        .grid[data-count='3'] > :nth-child(3) {
-          grid-column: span 12;
-        }
-        .grid[data-count='5'] > *,
-        .grid[data-count='6'] > *,
-        .grid[data-count='5'] > :nth-child(4) {
-          grid-column: span 6;
-        }
-        .grid[data-count='5'] > :last-child {
-          grid-column: span 12;
-        }
-      }
-
-      .spotlight {
-        display: grid;
-        gap: 0.6rem;
-        height: 100%;
-        grid-template: minmax(0, 1fr) / minmax(0, 1fr) clamp(9rem, 18cqw, 15rem);
-      }
-      .strip {
-        display: grid;
-        gap: 0.6rem;
-        align-content: start;
-        grid-auto-rows: clamp(5.5rem, 11cqw, 8.5rem);
-        overflow: auto;
-        scrollbar-width: thin;
-        scrollbar-color: var(--line-strong) transparent;
-      }
-      @container stage (max-aspect-ratio: 1/1) {
-        .spotlight {
-          grid-template: minmax(0, 1fr) clamp(6rem, 22cqh, 9rem) / minmax(0, 1fr);
-        }
-        .strip {
-          grid-auto-flow: column;
-          grid-auto-rows: minmax(0, 1fr);
-          grid-auto-columns: minmax(8rem, 1fr);
-        }
-      }
-      .strip > button {
-        padding: 0;
-        border: 0;
-        border-radius: var(--radius-tile);
-        background: none;
-        display: grid;
-        text-align: inherit;
-      }
-
       .alone {
         position: absolute;
         inset-inline: 0;
@@ -266,15 +164,28 @@ export class SiegelCall extends SiegelElement {
         width: min(23rem, 100%);
         box-shadow: var(--shadow-float);
       }
-      @media (min-width: 56rem) {
+      @media (min-width: 44rem) {
+        :host([chatting]) {
+          grid-template-columns: minmax(0, 1fr) clamp(18rem, 32vw, 24rem);
+        }
+        header,
+        footer {
+          grid-column: 1 / -1;
+        }
+        .banners,
+        .stage {
+          grid-column: 1;
+        }
         siegel-chat {
-          inset: 3.9rem 0.75rem 5.6rem auto;
+          grid-area: 2 / 2 / 4 / 3;
+          position: static;
+          width: auto;
+          min-height: 0;
+          margin-right: max(0.6rem, env(safe-area-inset-right));
           border-radius: var(--radius-card);
           overflow: hidden;
           border: 1px solid var(--line);
-        }
-        .stage.beside {
-          padding-right: 24.5rem;
+          box-shadow: none;
         }
       }
       .reactions {
@@ -313,6 +224,10 @@ export class SiegelCall extends SiegelElement {
         display: flex;
         flex-wrap: wrap;
         gap: 0.25rem;
+      }
+      /* Drawn, not written: the button's name says it in words. */
+      .dot::after {
+        content: attr(data-count);
       }
       .dot {
         position: absolute;
@@ -460,7 +375,6 @@ export class SiegelCall extends SiegelElement {
     this.linkShown = '';
     this.soundBlocked = false;
     this.speaking = new Set();
-    this.watched = '';
     this.engine = undefined;
     this.chatOpen = false;
     this.reacting = false;
@@ -480,11 +394,12 @@ export class SiegelCall extends SiegelElement {
         this.#toast(name ? this.t.badgeTurned(name, title) : title, kind === 'new-device' ? 'info' : 'bad');
       }),
       this.room.on('message', ({ member, name }) => {
-        if (!this.chatOpen && member !== '') this.#toast(this.t.chatNew(name || this.t.someone));
+        if (!this.chatOpen && member !== '') this.#toast(this.t.chatNew(name || this.t.someone), 'info', 'chat');
       }),
       this.room.on('reaction', ({ name, emoji }) => this.#toast(this.t.reacted(name || this.t.someone, emoji))),
       this.media.on('change', () => this.requestUpdate()),
-      this.media.on('lost', (what) => this.#toast(this.t.lost[what], 'bad')),
+      // That the browser's own control ended the sharing is no fault.
+      this.media.on('lost', (what) => this.#toast(this.t.lost[what], what === 'screen' ? 'info' : 'bad')),
     ];
     this.#phase = this.room.phase;
     this.#timer = setInterval(() => this.#listen(), 150);
@@ -512,6 +427,7 @@ export class SiegelCall extends SiegelElement {
     const stopped = room.phase === 'failed';
     return html`
       <header>
+        <h1 class="visually-hidden">${t.call}</h1>
         <div class="brand">${mark}<span>${t.appName}</span></div>
         <siegel-badge data-call .badge=${room.badge} .label=${t.showCallNumbers} @numbers=${() => {
           this.numbersOf = 'call';
@@ -519,7 +435,7 @@ export class SiegelCall extends SiegelElement {
         <span class="count" role="img" aria-label=${t.people(members.length + 1)} title=${t.people(members.length + 1)}>${icons.people}${members.length + 1}</span>
         ${room.warnings && room.warnings.length > 0 ? html`<siegel-warnings .warnings=${room.warnings}></siegel-warnings>` : nothing}
         <span class="space"></span>
-        <button type="button" class="button invite" aria-label=${t.copyLink} title=${t.copyLink} @click=${this.#copyLink}>${icons.link}<span class="wide-only">${t.invite}</span></button>
+        <button type="button" class="button invite" aria-label=${`${t.invite}: ${t.copyLink}`} title=${t.copyLink} @click=${this.#copyLink}>${icons.link}<span class="wide-only">${t.invite}</span></button>
       </header>
       <div class="banners" role="status">
         ${room.phase === 'away' ? html`<div class="banner" data-banner="away">${t.away}</div>` : nothing}
@@ -549,8 +465,13 @@ export class SiegelCall extends SiegelElement {
             : nothing
         }
       </div>
-      <main class="stage ${this.chatOpen ? 'beside' : ''}" aria-label=${t.call}>
-        ${this.#stage(members, stopped)}
+      <main class="stage" aria-label=${t.call}>
+        <siegel-stage .room=${room} .media=${media} .version=${this.#version} ?stopped=${stopped} .speaking=${this.speaking} @numbers-of=${(
+          event: CustomEvent<string>,
+        ) => {
+          event.stopPropagation();
+          this.numbersOf = event.detail;
+        }}></siegel-stage>
         ${
           this.reacting
             ? html`<div class="reactions" role="group" aria-label=${t.react}>${this.#reactionButtons(() => {
@@ -581,7 +502,7 @@ export class SiegelCall extends SiegelElement {
       </main>
       ${
         this.chatOpen && room.chat
-          ? html`<siegel-chat .chat=${room.chat} .version=${this.#version} .encrypted=${!room.warnings?.some(({ kind }) => kind === 'room-not-encrypted')} @close-chat=${this.#toggleChat}></siegel-chat>`
+          ? html`<siegel-chat role="complementary" aria-label=${t.chat} .chat=${room.chat} .version=${this.#version} .encrypted=${!room.warnings?.some(({ kind }) => kind === 'room-not-encrypted')} @close-chat=${this.#toggleChat}></siegel-chat>`
           : nothing
       }
       ${this.#controls()}
@@ -596,100 +517,6 @@ export class SiegelCall extends SiegelElement {
     `;
   }
 
-  // Stage -------------------------------------------------------------------------------------------------------------
-
-  #stage(members: readonly Member[], stopped: boolean) {
-    const screens: Screen[] = members
-      .filter((member) => member.state?.screen)
-      .map((member) => ({
-        id: member.id,
-        name: this.t.screenOf(member.name || this.t.someone),
-        own: false,
-        stream: stopped ? undefined : member.streams.get('screen'),
-      }));
-    if (this.media.screenStream)
-      screens.push({ id: 'own', name: this.t.yourScreen, own: true, stream: this.media.screenStream });
-    const tiles = [...members.map((member) => this.#person(member, stopped)), this.#self()];
-    if (screens.length === 0) {
-      return html`<div class="grid" data-count=${tiles.length > 6 ? 'many' : tiles.length}>${repeat(
-        tiles,
-        ({ key }) => key,
-        ({ tile }) => tile,
-      )}</div>`;
-    }
-    // Other people's screens before the own one, which they already see.
-    const large = screens.find((screen) => screen.id === this.watched) ?? screens[0];
-    return html`<div class="spotlight">
-      ${large ? this.#screen(large) : nothing}
-      <div class="strip">
-        ${repeat(
-          screens.filter((screen) => screen !== large),
-          (screen) => screen.id,
-          (screen) =>
-            html`<button type="button" aria-label=${screen.name} @click=${() => {
-              this.watched = screen.id;
-            }}>${this.#screen(screen)}</button>`,
-        )}
-        ${repeat(
-          tiles,
-          ({ key }) => key,
-          ({ tile }) => tile,
-        )}
-      </div>
-    </div>`;
-  }
-
-  #screen(screen: Screen) {
-    return html`<siegel-tile screen .member=${screen.id} .name=${screen.name} .stream=${screen.stream}></siegel-tile>`;
-  }
-
-  #person(member: Member, stopped: boolean) {
-    const { t } = this;
-    const { state, badge } = member;
-    const status =
-      badge.cause === 'connection-lost'
-        ? t.lostTile
-        : badge.cause === 'connecting' || badge.cause === 'handshake'
-          ? t.connectingTile
-          : '';
-    return {
-      key: member.id,
-      tile: html`<siegel-tile
-        .member=${member.id}
-        .name=${member.name || t.someone}
-        .letters=${initials(member.name)}
-        .mark=${member.mark}
-        .stream=${state?.video && !stopped ? member.streams.get('video') : undefined}
-        .muted=${state !== undefined && !state.audio}
-        .hand=${state?.hand ?? false}
-        .speaking=${this.speaking.has(member.id)}
-        .avatar=${member.avatar ?? ''}
-        .reaction=${member.reaction ?? ''}
-        .badge=${badge}
-        .status=${status}
-        @numbers=${() => {
-          this.numbersOf = member.id;
-        }}
-      ></siegel-tile>`,
-    };
-  }
-
-  #self() {
-    const { t, room, media } = this;
-    return {
-      key: 'self',
-      tile: html`<siegel-tile own mirrored
-        .member=${room.me}
-        .name=${room.name ? `${room.name} (${t.you})` : t.you}
-        .letters=${initials(room.name)}
-        .stream=${media.cameraStream}
-        .muted=${!media.talking}
-        .hand=${room.handRaised}
-        .speaking=${this.speaking.has('self')}
-      ></siegel-tile>`,
-    };
-  }
-
   // Controls ----------------------------------------------------------------------------------------------------------
 
   #controls() {
@@ -699,17 +526,17 @@ export class SiegelCall extends SiegelElement {
     return html`<footer>
       ${this.#control(media.talking ? t.mute : t.unmute, media.talking ? t.muteShort : t.unmuteShort, media.talking ? icons.microphone : icons.microphoneOff, this.#toggleMicrophone, media.talking ? '' : 'off')}
       ${this.#control(cameraOn ? t.cameraOff : t.cameraOn, t.cameraShort, cameraOn ? icons.camera : icons.cameraOff, this.#toggleCamera, cameraOn ? '' : 'off')}
-      ${canShare ? this.#control(sharing ? t.stopShare : t.share, t.shareShort, sharing ? icons.screenOff : icons.screen, this.#toggleShare, `${room.chat ? 'wide-only' : ''} ${sharing ? 'active' : ''}`) : nothing}
-      ${this.#control(room.handRaised ? t.lowerHand : t.raiseHand, t.raiseHand, icons.hand, this.#toggleHand, `wide-only ${room.handRaised ? 'active' : ''}`)}
+      ${canShare ? this.#control(sharing ? t.stopShare : t.share, sharing ? t.stopShareShort : t.shareShort, sharing ? icons.screenOff : icons.screen, this.#toggleShare, `${room.chat ? 'wide-only' : ''} ${sharing ? 'active' : ''}`) : nothing}
+      ${this.#control(room.handRaised ? t.lowerHand : t.raiseHand, room.handRaised ? t.lowerHand : t.raiseHand, icons.hand, this.#toggleHand, `wide-only ${room.handRaised ? 'active' : ''}`)}
       ${room.reactions ? this.#control(t.react, t.react, icons.smile, this.#toggleReacting, `wide-only ${this.reacting ? 'active' : ''}`) : nothing}
       ${
         room.chat
           ? this.#control(
-              room.chat.unread > 0 ? t.chatUnread(room.chat.unread) : t.chatOpen,
+              this.chatOpen ? t.chatClose : room.chat.unread > 0 ? t.chatUnread(room.chat.unread) : t.chatOpen,
               t.chat,
               icons.chat,
               this.#toggleChat,
-              this.chatOpen ? 'active' : '',
+              `open-chat ${this.chatOpen ? 'active' : ''}`,
               this.chatOpen ? 0 : room.chat.unread,
             )
           : nothing
@@ -720,8 +547,10 @@ export class SiegelCall extends SiegelElement {
   }
 
   #control(label: string, word: string, icon: unknown, run: () => void, look: string, count = 0) {
-    return html`<button type="button" class="control ${look}" aria-label=${label} title=${label} @click=${run}>
-      <span class="disc">${icon}${count > 0 ? html`<span class="dot" aria-hidden="true">${count > 99 ? '99+' : count}</span>` : nothing}</span><span class="word" aria-hidden="true">${word}</span>
+    // Whoever speaks to the device says the word that is seen.
+    const name = label.toLowerCase().includes(word.toLowerCase()) ? label : `${word}: ${label}`;
+    return html`<button type="button" class="control ${look}" aria-label=${name} title=${label} @click=${run}>
+      <span class="disc">${icon}${count > 0 ? html`<span class="dot" aria-hidden="true" data-count=${count > 99 ? '99+' : count}></span>` : nothing}</span><span class="word" aria-hidden="true">${word}</span>
     </button>`;
   }
 
@@ -779,7 +608,8 @@ export class SiegelCall extends SiegelElement {
 
   readonly #toggleChat = (): void => {
     this.chatOpen = !this.chatOpen;
-    if (!this.chatOpen) this.renderRoot.querySelector<HTMLButtonElement>('footer button')?.focus();
+    if (this.chatOpen) this.#toasts?.dismiss('chat');
+    if (!this.chatOpen) this.renderRoot.querySelector<HTMLButtonElement>('footer .open-chat')?.focus();
   };
 
   get #settingsDialog(): HTMLDialogElement | null {
@@ -845,8 +675,12 @@ export class SiegelCall extends SiegelElement {
     this.#toast(`${device}: ${this.t.problem[problem]}`, 'bad');
   }
 
-  #toast(text: string, tone: 'info' | 'bad' = 'info'): void {
-    this.renderRoot.querySelector<SiegelToasts>('siegel-toasts')?.show(text, tone);
+  #toast(text: string, tone: 'info' | 'bad' = 'info', about = ''): void {
+    this.#toasts?.show(text, tone, about);
+  }
+
+  get #toasts(): SiegelToasts | null {
+    return this.renderRoot.querySelector<SiegelToasts>('siegel-toasts');
   }
 
   // Keyboard: only with Ctrl or Cmd, and Space outside of controls, so that nothing is triggered by typing ------------
@@ -896,6 +730,9 @@ export class SiegelCall extends SiegelElement {
       if (member.state?.hand && !this.#raised.has(member.id)) this.#toast(t.toastHand(name));
       if (member.state?.hand) this.#raised.add(member.id);
       else this.#raised.delete(member.id);
+      if (member.state?.screen && !this.#sharing.has(member.id)) this.#toast(t.toastShares(name));
+      if (member.state?.screen) this.#sharing.add(member.id);
+      else this.#sharing.delete(member.id);
       // A badge that turns red is said aloud once.
       const { level, cause } = member.badge;
       if (level === 'red' && this.#badges.get(member.id) !== cause && cause !== 'other-link')

@@ -2,7 +2,7 @@
  * <siegel-call-app>: from the link to the goodbye. Holds the invitation (memory only), the devices, the cipher and the
  * room, and decides which screen is shown. The page hands it what it found in the address bar and how to make a cipher.
  */
-import { html, nothing } from 'lit';
+import { html, nothing, type PropertyValues } from 'lit';
 import { LocalMedia } from '../call';
 import type { Invitation, LinkProblem } from '../keys';
 import { ClientId, LocalRoom, type RoomFailure } from '../local';
@@ -16,7 +16,7 @@ import './lobby';
 import './notice';
 import type { NoticeAction } from './notice';
 import './start_page';
-import { shellHead, shellStyles } from './shell';
+import { focusHeading, shellHead, shellStyles } from './shell';
 import { sharedStyles } from './styles';
 
 type View = 'start' | 'link-problem' | 'lobby' | 'call' | 'failed' | 'left';
@@ -93,6 +93,11 @@ export class SiegelCallApp extends SiegelElement {
   override willUpdate(): void {
     document.documentElement.lang = language();
     document.title = this.view === 'call' ? `${this.t.call} · ${this.t.appName}` : this.t.appName;
+  }
+
+  override updated(changed: PropertyValues<this>): void {
+    const before = changed.get('view');
+    if (before !== undefined && this.hasUpdated) void focusHeading(this);
   }
 
   override render() {
@@ -206,7 +211,7 @@ export class SiegelCallApp extends SiegelElement {
     actions: NoticeAction[],
     hint = '',
   ) {
-    return html`<siegel-notice .kind=${kind} .heading=${heading} .text=${text} .icon=${icon} .tone=${tone} .actions=${actions} .hint=${hint}></siegel-notice>`;
+    return html`<siegel-notice role=${this.view === 'call' ? 'alertdialog' : 'main'} aria-label=${heading} .kind=${kind} .heading=${heading} .text=${text} .icon=${icon} .tone=${tone} .actions=${actions} .hint=${hint}></siegel-notice>`;
   }
 
   #startOver(primary = false): NoticeAction {

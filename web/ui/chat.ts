@@ -58,6 +58,17 @@ export class SiegelChat extends SiegelElement {
       .note.bad .icon {
         color: var(--red-text);
       }
+      .log {
+        display: grid;
+        align-content: start;
+        overflow: auto;
+        overscroll-behavior: contain;
+        scrollbar-width: thin;
+        scrollbar-color: var(--line-strong) transparent;
+      }
+      .log:has(.empty) {
+        align-content: center;
+      }
       ol {
         display: flex;
         flex-direction: column;
@@ -65,10 +76,6 @@ export class SiegelChat extends SiegelElement {
         margin: 0;
         padding: 0.8rem 1rem;
         list-style: none;
-        overflow: auto;
-        overscroll-behavior: contain;
-        scrollbar-width: thin;
-        scrollbar-color: var(--line-strong) transparent;
       }
       .empty {
         display: grid;
@@ -176,7 +183,7 @@ export class SiegelChat extends SiegelElement {
   }
 
   override willUpdate(): void {
-    const list = this.renderRoot?.querySelector('ol');
+    const list = this.renderRoot?.querySelector('.log');
     this.#atEnd = !list || list.scrollHeight - list.scrollTop - list.clientHeight < 48;
   }
 
@@ -187,7 +194,7 @@ export class SiegelChat extends SiegelElement {
   override updated(changed: PropertyValues<this>): void {
     if (!changed.has('version') && !changed.has('chat')) return;
     this.chat.markRead();
-    const list = this.renderRoot.querySelector('ol');
+    const list = this.renderRoot.querySelector('.log');
     if (list && this.#atEnd) list.scrollTop = list.scrollHeight;
   }
 
@@ -201,15 +208,15 @@ export class SiegelChat extends SiegelElement {
         <button type="button" class="icon-button" aria-label=${t.close} @click=${() => this.announce('close-chat')}>${icons.close}</button>
       </div>
       <div class="note ${this.encrypted ? '' : 'bad'}">${this.encrypted ? icons.shieldGreen : icons.shieldRed}<span>${this.encrypted ? t.chatSealed : t.chatClear}</span></div>
-      ${
+      <div class="log" role="log" aria-label=${t.chat} tabindex="0">${
         messages.length === 0
           ? html`<div class="empty">${t.chatEmpty}</div>`
-          : html`<ol role="log" aria-label=${t.chat} tabindex="0">${repeat(
+          : html`<ol>${repeat(
               messages,
               ({ id }) => id,
               (message, i) => this.#message(message, messages[i - 1]),
             )}</ol>`
-      }
+      }</div>
       <form @submit=${this.#submit}>
         <textarea rows="1" aria-label=${t.chatPlaceholder} placeholder=${t.chatPlaceholder} autocomplete="off"
           aria-invalid=${over > 0 ? 'true' : 'false'} @input=${this.#onInput} @keydown=${this.#onKey}></textarea>

@@ -51,6 +51,10 @@ export const icons = {
   lock: icon(
     svg`<rect x="5" y="10.500" width="14" height="9.500" rx="2.200" /><path d="M8.200 10.500V8a3.800 3.800 0 0 1 7.600 0v2.500" />`,
   ),
+  pin: icon(svg`<path d="M9 3.500h6M10 3.500v6L6.500 14h11L14 9.500v-6M12 14v6.500" />`),
+  unpin: icon(svg`<path d="M9 3.500h6M10 3.500v6L6.500 14h11L14 9.500v-6M12 14v6.500" />${slash}`),
+  expand: icon(svg`<path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5" />`),
+  shrink: icon(svg`<path d="M9 4v5H4M20 9h-5V4M15 20v-5h5M4 15h5v5" />`),
   close: icon(svg`<path d="M6 6l12 12M18 6L6 18" />`),
   check: icon(svg`<path d="M5 12.500l4.5 4.500L19 7.5" />`),
   shieldGreen: icon(svg`${shield}<path d="M8.7 12l2.4 2.4 4.3-4.5" />`),

@@ -8,6 +8,8 @@ import { LevelMeter, wakeAudio } from './level_meter';
 import { sharedStyles } from './styles';
 import './devices';
 
+export type LobbyCodec = 'vp8' | 'vp9' | 'h264';
+
 export class SiegelLobby extends SiegelElement {
   static override properties = {
     media: { attribute: false },
@@ -18,6 +20,9 @@ export class SiegelLobby extends SiegelElement {
     about: {},
     /** The name comes from elsewhere: no field for it. */
     nameless: { type: Boolean },
+    /** Codings to choose from; fewer than two: no choice. */
+    codecs: { attribute: false },
+    codec: {},
     asked: { state: true },
     busy: { state: true },
     problems: { state: true },
@@ -28,6 +33,9 @@ export class SiegelLobby extends SiegelElement {
   declare joining: boolean;
   declare about: string;
   declare nameless: boolean;
+  declare codecs: readonly LobbyCodec[];
+  /** Announces `codec` with another one when the person chooses it. */
+  declare codec: LobbyCodec;
   /** A device was asked for, so the choice of devices is worth showing. */
   declare asked: boolean;
   declare busy: boolean;
@@ -155,6 +163,27 @@ export class SiegelLobby extends SiegelElement {
         display: grid;
         gap: 0.4rem;
       }
+      .more {
+        border-top: 1px solid var(--line);
+        padding-top: 0.5rem;
+      }
+      .more summary {
+        min-height: 44px;
+        padding-block: 0.6rem;
+        font-weight: 580;
+        font-size: var(--size-s);
+        color: var(--text-2);
+        border-radius: var(--radius-control);
+        cursor: pointer;
+      }
+      /* What is inside does not inherit from it in every browser. */
+      .more .field,
+      .more .field * {
+        box-sizing: border-box;
+      }
+      .more .field {
+        padding-top: 0.4rem;
+      }
       .join {
         display: grid;
         gap: 0.75rem;
@@ -182,6 +211,8 @@ export class SiegelLobby extends SiegelElement {
     this.joining = false;
     this.about = '';
     this.nameless = false;
+    this.codecs = [];
+    this.codec = 'vp8';
     this.asked = false;
     this.busy = false;
     this.problems = {};
@@ -265,6 +296,7 @@ export class SiegelLobby extends SiegelElement {
             ? html`<siegel-devices .media=${media} @device-problem=${this.#deviceProblem}></siegel-devices>`
             : nothing
         }
+        ${this.codecs.length > 1 ? this.#moreSettings() : nothing}
         <div class="join">
           <button type="submit" class="button primary large wide" ?disabled=${this.joining}>
             ${this.joining ? t.joining : media.camera || media.microphone ? t.join : t.joinWithout}
@@ -276,6 +308,22 @@ export class SiegelLobby extends SiegelElement {
         </div>
       </form>
     </main>`;
+  }
+
+  #moreSettings() {
+    const { t } = this;
+    return html`<details class="more">
+      <summary>${t.moreSettings}</summary>
+      <div class="field">
+        <label for="codec">${t.matrix.videoCodec}</label>
+        <select class="select" id="codec" aria-describedby="codec-hint" ?disabled=${this.joining} @change=${(
+          event: Event,
+        ) => this.announce('codec', (event.target as HTMLSelectElement).value)}>
+          ${this.codecs.map((codec) => html`<option value=${codec} ?selected=${codec === this.codec}>${t.codecText[codec][0]}</option>`)}
+        </select>
+        <span id="codec-hint" class="quiet small">${t.codecText[this.codec][1]}</span>
+      </div>
+    </details>`;
   }
 
   #toggle(on: boolean, offText: string, onText: string, onIcon: unknown, offIcon: unknown, run: () => void) {

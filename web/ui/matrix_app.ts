@@ -2,7 +2,7 @@
  * <siegel-matrix-app>: from signing in to the goodbye, for calls in Matrix rooms. The same lobby, tiles and badges as a call
  * by link; what differs is behind MatrixBackend. As a widget of another client it starts at the lobby.
  */
-import { css, html, nothing } from 'lit';
+import { css, html, nothing, type PropertyValues } from 'lit';
 import { LocalMedia } from '../call';
 import { missingFeature } from '../media/features';
 import type { EngineInfo, MediaFailure } from '../media/types';
@@ -19,13 +19,14 @@ import type {
   MatrixProblem,
   MatrixTarget,
   RoomSummary,
+  VideoCodec,
 } from '../matrix/types';
 import './matrix_rooms';
 import './matrix_sign_in';
 import { problemOf, type SigningIn } from './matrix_sign_in';
 import './notice';
 import type { NoticeAction } from './notice';
-import { shellHead, shellStyles } from './shell';
+import { focusHeading, shellHead, shellStyles } from './shell';
 import { sharedStyles } from './styles';
 
 type View = 'starting' | 'sign-in' | 'rooms' | 'clear-room' | 'lobby' | 'call' | 'left' | 'failed';
@@ -118,6 +119,9 @@ export class SiegelMatrixApp extends SiegelElement {
     this.addEventListener('room', (event) => this.#toRoom((event as CustomEvent<RoomSummary>).detail));
     this.addEventListener('sign-out', () => void this.#signOut());
     this.addEventListener('join', () => void this.#join());
+    this.addEventListener('codec', (event) => {
+      if (this.#call) this.#call.codec = (event as CustomEvent<VideoCodec>).detail;
+    });
     this.addEventListener('leave', () => void this.#leave());
   }
 
@@ -137,6 +141,11 @@ export class SiegelMatrixApp extends SiegelElement {
   override willUpdate(): void {
     document.documentElement.lang = language();
     document.title = this.#room && this.view === 'call' ? `${this.#room.name} · ${this.t.appName}` : this.t.appName;
+  }
+
+  override updated(changed: PropertyValues<this>): void {
+    const before = changed.get('view');
+    if (before !== undefined && before !== 'starting') void focusHeading(this);
   }
 
   override render() {
@@ -205,7 +214,7 @@ export class SiegelMatrixApp extends SiegelElement {
           <div class="above">
             ${this.backend.widget ? nothing : html`<button type="button" class="button plain" @click=${() => void this.#toRooms()}>${icons.people}${t.matrix.back}</button>`}
           </div>
-          <siegel-lobby .media=${this.#media} .about=${t.matrix.lobbyText(this.#room?.name ?? '')} nameless ?engineReady=${this.engine !== undefined} ?joining=${this.#joined}></siegel-lobby>
+          <siegel-lobby .media=${this.#media} .about=${t.matrix.lobbyText(this.#room?.name ?? '')} nameless .codecs=${call?.codecs ?? []} .codec=${call?.codec ?? 'vp8'} ?engineReady=${this.engine !== undefined} ?joining=${this.#joined}></siegel-lobby>
         </div>`;
       }
     }
@@ -213,11 +222,11 @@ export class SiegelMatrixApp extends SiegelElement {
 
   #wait() {
     const { t } = this;
-    return html`<div class="wait" role="status">
+    return html`<main class="wait" aria-busy="true">
       <div class="turning" aria-hidden="true"></div>
-      <p>${t.matrix.starting}</p>
+      <p role="status">${t.matrix.starting}</p>
       <p class="quiet small">${t.matrix.startingHint}</p>
-    </div>`;
+    </main>`;
   }
 
   /** On the way to an identity provider. The browser shows nothing while a server is slow to answer. */
@@ -249,7 +258,7 @@ export class SiegelMatrixApp extends SiegelElement {
   }
 
   #notice(kind: string, heading: string, text: string, icon: unknown, tone: 'info' | 'bad', actions: NoticeAction[]) {
-    return html`<siegel-notice .kind=${kind} .heading=${heading} .text=${text} .icon=${icon} .tone=${tone} .actions=${actions}></siegel-notice>`;
+    return html`<siegel-notice role=${this.view === 'call' ? 'alertdialog' : 'main'} aria-label=${heading} .kind=${kind} .heading=${heading} .text=${text} .icon=${icon} .tone=${tone} .actions=${actions}></siegel-notice>`;
   }
 
   /** A widget has one room only. */

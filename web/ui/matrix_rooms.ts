@@ -110,7 +110,11 @@ export class SiegelMatrixRooms extends SiegelElement {
         height: 100%;
         object-fit: cover;
       }
+      .room > span {
+        min-width: 0;
+      }
       .name {
+        display: block;
         font-weight: 600;
         overflow: hidden;
         text-overflow: ellipsis;
@@ -228,7 +232,7 @@ export class SiegelMatrixRooms extends SiegelElement {
     return html`<li><button type="button" class="room" data-room=${room.id} ?disabled=${this.busy} @click=${() => this.announce('room', room)}>
       <span class="face" aria-hidden="true">${room.avatar ? html`<img src=${room.avatar} alt="" />` : initials(room.name) || '#'}</span>
       <span>
-        <span class="name">${room.name}</span>
+        <span class="name" dir="auto">${room.name}</span>
         ${
           room.inCall > 0
             ? html`<span class="about live">${icons.people}${t.matrix.inCall(room.inCall)}</span>`

@@ -219,7 +219,7 @@ export class SiegelNumbers extends SiegelElement {
         <tr><th scope="col">${t.track}</th><td>${t.opened}</td></tr>
       </thead>
       <tbody>
-        ${used.map((track) => html`<tr><th scope="row">${lanes[track.track] ?? track.kind}</th><td>${this.#count(track.passed)}</td></tr>`)}
+        ${used.map((track) => html`<tr><th scope="row">${lanes[track.track] ?? t.track}</th><td>${this.#count(track.passed)}</td></tr>`)}
       </tbody>
     </table>`;
   }

@@ -1,5 +1,5 @@
 /** What stands around every screen that is not the call itself: the same for calls by link and in Matrix rooms. */
-import { css, html } from 'lit';
+import { css, html, type LitElement } from 'lit';
 import { mark } from './icons';
 import './language_select';
 
@@ -42,4 +42,27 @@ export const shellStyles = css`
 
 /** Sign of the product and choice of language, above the content of `.page`. */
 export const shellHead = (appName: string) =>
-  html`<div class="head"><div class="brand">${mark}<span>${appName}</span></div><siegel-language></siegel-language></div>`;
+  html`<header class="head"><div class="brand">${mark}<span>${appName}</span></div><siegel-language></siegel-language></header>`;
+
+/**
+ * After a change of screens the keyboard and a screen reader go on at the new one's heading, unless the screen has chosen a
+ * place itself. Call when the view changed; not for the first one, where browsers begin by themselves.
+ */
+export async function focusHeading(app: LitElement): Promise<void> {
+  await app.updateComplete;
+  await new Promise((done) => requestAnimationFrame(done));
+  if (!app.isConnected || (document.activeElement !== null && document.activeElement !== document.body)) return;
+  const heading = findHeading(app.renderRoot as ShadowRoot);
+  heading?.setAttribute('tabindex', '-1');
+  heading?.focus({ preventScroll: true });
+}
+
+function findHeading(root: ShadowRoot): HTMLElement | null {
+  const own = root.querySelector<HTMLElement>('h1');
+  if (own) return own;
+  for (const element of root.querySelectorAll('*')) {
+    const inner = element.shadowRoot && element.checkVisibility() ? findHeading(element.shadowRoot) : null;
+    if (inner) return inner;
+  }
+  return null;
+}

@@ -77,6 +77,10 @@ export const sharedStyles = css`
     outline: 3px solid var(--focus);
     outline-offset: 2px;
   }
+  /* Headings that get the focus when a screen changes are no controls. */
+  h1:focus-visible {
+    outline: none;
+  }
   .button {
     display: inline-flex;
     align-items: center;

@@ -24,6 +24,10 @@ export class SiegelTile extends SiegelElement {
     status: {},
     avatar: {},
     reaction: {},
+    key: {},
+    large: { type: Boolean, reflect: true },
+    pinned: { type: Boolean, reflect: true },
+    whole: { state: true },
   };
   declare name: string;
   /** For the picture without a picture; '' shows a figure. */
@@ -44,6 +48,14 @@ export class SiegelTile extends SiegelElement {
   declare avatar: string;
   /** Emoji of a moment ago, or ''. */
   declare reaction: string;
+  /** What `pin` events name; '' offers no pinning. */
+  declare key: string;
+  /** In the large place of the stage. */
+  declare large: boolean;
+  /** This person put it there. */
+  declare pinned: boolean;
+  /** Fills the whole display. */
+  declare whole: boolean;
 
   static override styles = [
     sharedStyles,
@@ -159,12 +171,19 @@ export class SiegelTile extends SiegelElement {
         color: #ff9d97;
       }
       .name {
+        flex: 0 1 auto;
+        min-width: 0;
         overflow: hidden;
         text-overflow: ellipsis;
         white-space: nowrap;
       }
       .markword {
-        opacity: 0.8;
+        flex: 0 1 auto;
+        min-width: 2.2rem;
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+        opacity: 0.85;
         font-variant-numeric: tabular-nums;
         letter-spacing: 0.05em;
       }
@@ -183,12 +202,54 @@ export class SiegelTile extends SiegelElement {
         pointer-events: auto;
         min-width: 0;
       }
+      .tools {
+        display: flex;
+        gap: 0.4rem;
+        flex: none;
+        margin-right: auto;
+      }
+      .tool {
+        display: grid;
+        place-items: center;
+        width: 32px;
+        height: 32px;
+        padding: 0;
+        border: 0;
+        border-radius: 0.6rem;
+        background: rgb(10 14 20 / 0.66);
+        color: #fff;
+        position: relative;
+      }
+      .tool::after {
+        content: '';
+        position: absolute;
+        inset: -6px -3px;
+      }
+      .tool:hover {
+        background: rgb(40 48 60 / 0.9);
+      }
+      .tool .icon {
+        width: 1.15rem;
+        height: 1.15rem;
+      }
+      /* Where a pointer can hover, tools that are not in use stay out of the picture until it comes, or the keyboard does. */
+      @media (hover: hover) {
+        .tool:not(.on) {
+          opacity: 0;
+          transition: opacity 120ms;
+        }
+        :host(:hover) .tool,
+        :host([screen]) .tool,
+        .tool:focus-visible,
+        :host(:focus-within) .tool {
+          opacity: 1;
+        }
+      }
       .hand {
         display: grid;
         place-items: center;
         width: 32px;
         height: 32px;
-        margin-right: auto;
         border-radius: 50%;
         background: #ffd24a;
         color: #2a1d00;
@@ -209,6 +270,8 @@ export class SiegelTile extends SiegelElement {
       }
       :host([speaking])::after {
         border-color: var(--speaking);
+        /* Against a bright picture as well. */
+        box-shadow: inset 0 0 0 2px rgb(6 10 16 / 0.45);
       }
     `,
   ];
@@ -230,6 +293,20 @@ export class SiegelTile extends SiegelElement {
     this.status = '';
     this.avatar = '';
     this.reaction = '';
+    this.key = '';
+    this.large = false;
+    this.pinned = false;
+    this.whole = false;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.addEventListener('fullscreenchange', this.#onWhole);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.removeEventListener('fullscreenchange', this.#onWhole);
   }
 
   override updated(): void {
@@ -252,7 +329,11 @@ export class SiegelTile extends SiegelElement {
       }
       ${this.status ? html`<div class="status">${this.status}</div>` : nothing}
       <div class="top">
+        <div class="tools">
         ${this.hand ? html`<span class="hand" role="img" aria-label=${t.handRaised} title=${t.handRaised}>${icons.hand}</span>` : nothing}
+        ${this.key ? this.#tool(this.pinned ? t.unpin(this.name) : t.pin(this.name), this.pinned ? icons.unpin : icons.pin, this.#pin, this.pinned) : nothing}
+        ${this.screen && this.large && document.fullscreenEnabled ? this.#tool(this.whole ? t.fullScreenOff : t.fullScreen, this.whole ? icons.shrink : icons.expand, this.#fill, this.whole) : nothing}
+        </div>
         ${
           this.badge
             ? html`<siegel-badge .badge=${this.badge} .label=${t.showNumbers(this.name)} ?compact=${this.badge.level === 'green'}></siegel-badge>`
@@ -263,11 +344,25 @@ export class SiegelTile extends SiegelElement {
       <div class="plate">
         ${this.muted && !this.screen ? html`<span class="off" role="img" aria-label=${t.isMuted} title=${t.isMuted}>${icons.microphoneOff}</span>` : nothing}
         ${this.screen ? icons.screen : nothing}
-        <span class="name">${this.name}</span>
-        ${this.mark ? html`<span class="markword">${this.mark}</span>` : nothing}
+        <span class="name" dir="auto">${this.name}</span>
+        ${this.mark ? html`<span class="markword" dir="ltr">${this.mark}</span>` : nothing}
         ${this.speaking ? html`<span class="visually-hidden">${t.isSpeaking}</span>` : nothing}
       </div>
     `;
   }
+
+  #tool(label: string, icon: unknown, run: () => void, on: boolean) {
+    return html`<button type="button" class="tool ${on ? 'on' : ''}" aria-label=${label} title=${label} @click=${run}>${icon}</button>`;
+  }
+
+  readonly #pin = (): void => this.announce('pin', { key: this.key, pinned: this.pinned });
+
+  readonly #fill = (): void => {
+    void (this.whole ? document.exitFullscreen() : this.requestFullscreen()).catch(() => {});
+  };
+
+  readonly #onWhole = (): void => {
+    this.whole = this.matches(':fullscreen');
+  };
 }
 define('siegel-tile', SiegelTile);

@@ -8,6 +8,8 @@ interface Toast {
   id: number;
   text: string;
   tone: 'info' | 'bad';
+  /** What it is about, for `dismiss`; '' for nothing that could be over early. */
+  about: string;
 }
 
 const kShownMs = 5000;
@@ -68,13 +70,18 @@ export class SiegelToasts extends SiegelElement {
     this.setAttribute('aria-live', 'polite');
   }
 
-  show(text: string, tone: Toast['tone'] = 'info'): void {
-    const toast = { id: this.#next++, text, tone };
+  show(text: string, tone: Toast['tone'] = 'info', about = ''): void {
+    const toast = { id: this.#next++, text, tone, about };
     // The same text twice in a row is one message.
     this.toasts = [...this.toasts.filter((each) => each.text !== text), toast].slice(-3);
     setTimeout(() => {
       this.toasts = this.toasts.filter((each) => each.id !== toast.id);
     }, kShownMs);
+  }
+
+  /** What these said, the person now sees elsewhere. */
+  dismiss(about: string): void {
+    this.toasts = this.toasts.filter((each) => each.about !== about);
   }
 
   override render() {

@@ -5,15 +5,20 @@ export interface ChromiumMedia {
   /** WAV and Y4M that stand for microphone and camera; the browser's own beeps and test picture without them. */
   tone?: string;
   picture?: string;
+  /** Title of the tab that screen sharing captures, with its sound; the browser's own fake screen without. */
+  tab?: string;
 }
 
 export function chromiumOptions(media: ChromiumMedia = {}, extra: string[] = []): LaunchOptions {
   const args = [
     '--no-sandbox',
-    '--use-fake-ui-for-media-stream',
+    // The fake questions are answered with a fake screen.
+    media.tab === undefined ? '--use-fake-ui-for-media-stream' : '--auto-accept-camera-and-microphone-capture',
     '--use-fake-device-for-media-stream',
     '--autoplay-policy=no-user-gesture-required',
-    '--auto-select-desktop-capture-source=Entire screen',
+    media.tab === undefined
+      ? '--auto-select-desktop-capture-source=Entire screen'
+      : `--auto-select-tab-capture-source-by-title=${media.tab}`,
     '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost , EXCLUDE 127.0.0.1',
     ...extra,
   ];

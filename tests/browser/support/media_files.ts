@@ -7,8 +7,7 @@ import { writeFileSync } from 'node:fs';
 
 export const kPatternColumns = 8;
 export const kPatternRows = 6;
-const kWidth = 320;
-const kHeight = 180;
+const kSize = { width: 320, height: 180 };
 const kFramesPerSecond = 20;
 const kFrames = 20;
 const kDark = 60;
@@ -33,24 +32,23 @@ export function patternBits(seed: number): number[] {
  * One second of video, looped by the browser: the blocks of `patternBits(seed)` and a small square that runs along the
  * top row, so that every delta frame has something to carry.
  */
-export function writePatternY4m(path: string, seed: number): void {
+export function writePatternY4m(path: string, seed: number, { width, height } = kSize): void {
   const bits = patternBits(seed);
-  const still = Buffer.alloc(kWidth * kHeight);
-  for (let y = 0; y < kHeight; y++) {
-    for (let x = 0; x < kWidth; x++) {
-      const row = Math.floor((y * kPatternRows) / kHeight);
-      const column = Math.floor((x * kPatternColumns) / kWidth);
-      still[y * kWidth + x] = bits[row * kPatternColumns + column] === 1 ? kLight : kDark;
+  const still = Buffer.alloc(width * height);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const row = Math.floor((y * kPatternRows) / height);
+      const column = Math.floor((x * kPatternColumns) / width);
+      still[y * width + x] = bits[row * kPatternColumns + column] === 1 ? kLight : kDark;
     }
   }
-  const chroma = Buffer.alloc((kWidth * kHeight) / 4, 110 + ((seed * 13) % 40));
-  const parts: Buffer[] = [Buffer.from(`YUV4MPEG2 W${kWidth} H${kHeight} F${kFramesPerSecond}:1 Ip A1:1 C420jpeg\n`)];
+  const chroma = Buffer.alloc((width * height) / 4, 110 + ((seed * 13) % 40));
+  const parts: Buffer[] = [Buffer.from(`YUV4MPEG2 W${width} H${height} F${kFramesPerSecond}:1 Ip A1:1 C420jpeg\n`)];
   const side = 14;
   for (let frame = 0; frame < kFrames; frame++) {
     const luma = Buffer.from(still);
-    const left = Math.floor((frame / kFrames) * (kWidth - side));
-    for (let y = 2; y < 2 + side; y++)
-      luma.fill(frame % 2 === 0 ? 235 : 20, y * kWidth + left, y * kWidth + left + side);
+    const left = Math.floor((frame / kFrames) * (width - side));
+    for (let y = 2; y < 2 + side; y++) luma.fill(frame % 2 === 0 ? 235 : 20, y * width + left, y * width + left + side);
     parts.push(Buffer.from('FRAME\n'), luma, chroma, chroma);
   }
   writeFileSync(path, Buffer.concat(parts));

@@ -54,6 +54,10 @@ export interface LaunchPersonOptions {
   viewport?: { width: number; height: number };
   colorScheme?: 'light' | 'dark';
   extraArguments?: string[];
+  /** Chromium: title of the tab that screen sharing captures. */
+  tab?: string;
+  /** Chromium: size of the camera's picture; 320 × 180 without. */
+  camera?: { width: number; height: number };
 }
 
 export async function launchPerson(kind: BrowserKind, options: LaunchPersonOptions): Promise<Person> {
@@ -68,8 +72,9 @@ export async function launchPerson(kind: BrowserKind, options: LaunchPersonOptio
     const sound = join(folder, 'tone.wav');
     const picture = join(folder, 'picture.y4m');
     writeToneWav(sound, tone);
-    writePatternY4m(picture, index + 1);
-    const launch = chromiumOptions({ tone: sound, picture }, [
+    writePatternY4m(picture, index + 1, options.camera);
+    const tab = options.tab === undefined ? {} : { tab: options.tab };
+    const launch = chromiumOptions({ tone: sound, picture, ...tab }, [
       '--force-fieldtrials=WebRTC-Debugging-RtpDump/Enabled/',
       '--enable-logging',
       '--vmodule=srtp_session=3',

@@ -7,7 +7,14 @@ import { resolve } from 'node:path';
 import { expect, type Frame, test } from '@playwright/test';
 import type { CallMode } from '../../../web/matrix/types';
 import { kPatternColumns, kPatternRows } from '../../browser/support/media_files';
-import { type BrowserKind, kTones, launchPerson, type Person, showsPictureOf } from '../../browser/support/people';
+import {
+  type BrowserKind,
+  kTones,
+  type LaunchPersonOptions,
+  launchPerson,
+  type Person,
+  showsPictureOf,
+} from '../../browser/support/people';
 import type { PersonSeen } from '../../browser/support/probe';
 import { until } from '../../browser/support/until';
 import { type Account, plainIdentity, type Stack, type StackOptions, startStack } from '../../servers/matrix/stack.mjs';
@@ -26,12 +33,15 @@ export interface Caller extends Person {
   frame(): Frame;
 }
 
+/** How a person's browser is started. */
+export type Device = Pick<LaunchPersonOptions, 'viewport' | 'tab' | 'camera' | 'locale'>;
+
 export interface Guest extends Caller {
   readonly client: Client;
   readonly account: Account;
 }
 
-export interface SiegelOptions {
+export interface SiegelOptions extends Device {
   /** Default true; otherwise the person stays in the lobby. */
   join?: boolean;
   mode?: CallMode;
@@ -40,7 +50,7 @@ export interface SiegelOptions {
   signIn?: (guest: Guest) => Promise<void>;
 }
 
-export interface ElementCallOptions {
+export interface ElementCallOptions extends Device {
   worker?: ElementCallWorker;
   /** Which of the stack's media servers this person's homeserver names; default the first. */
   site?: number;
@@ -101,10 +111,11 @@ export class Meeting {
     kind: BrowserKind,
     roomId: string,
     frame: (person: Person) => Frame | null,
+    device: Device = {},
     site?: number,
   ): Promise<Guest> {
     const index = this.guests.length;
-    const person = await launchPerson(kind, { index });
+    const person = await launchPerson(kind, { ...device, index });
     await person.context.addInitScript(installKeyNotes);
     if (site !== undefined) {
       // As if this person's account were on another homeserver, whose operator has a media server of their own.
@@ -134,7 +145,8 @@ export class Meeting {
 
   /** A person in genuine Element Call, shown as a widget by our host page; joins at once. */
   async elementCall(kind: BrowserKind, roomId: string, options: ElementCallOptions = {}): Promise<Guest> {
-    const guest = await this.#add('element call', kind, roomId, ({ page }) => page.frames()[1] ?? null, options.site);
+    const { worker, withholdKeys, keyFate, mode, site, ...device } = options;
+    const guest = await this.#add('element call', kind, roomId, ({ page }) => page.frames()[1] ?? null, device, site);
     const { account, page } = guest;
     await test.step(`${guest.name} joins with Element Call (${kind})`, async () => {
       await this.#openHost(guest);
@@ -146,9 +158,9 @@ export class Meeting {
         },
         [
           roomId,
-          options.mode === 'matrix_2_0' ? this.host.matrix2 : this.host.address(options.worker ?? 'its own'),
-          options.withholdKeys ?? false,
-          options.keyFate ?? { kind: 'deliver' },
+          mode === 'matrix_2_0' ? this.host.matrix2 : this.host.address(worker ?? 'its own'),
+          withholdKeys ?? false,
+          keyFate ?? { kind: 'deliver' },
         ] as const,
       );
       // Sticky memberships are no state of the room.
@@ -183,7 +195,8 @@ export class Meeting {
 
   /** A person who has opened the link of the room in our page, and is not signed in. */
   async visitor(kind: BrowserKind, roomId: string, options: SiegelOptions = {}): Promise<Guest> {
-    const guest = await this.#add('siegel', kind, roomId, ({ page }) => page.mainFrame(), options.site);
+    const { join: _join, signIn: _signIn, mode: _mode, site, ...device } = options;
+    const guest = await this.#add('siegel', kind, roomId, ({ page }) => page.mainFrame(), device, site);
     await guest.page.goto(`${this.stack.link(roomId)}${options.mode ? `&mode=${options.mode}` : ''}`);
     return guest;
   }

@@ -10,7 +10,7 @@ import {
 } from 'matrix-js-sdk/lib/matrix';
 import { MatrixRTCSessionEvent } from 'matrix-js-sdk/lib/matrixrtc';
 import type { TypedReEmitter } from 'matrix-js-sdk/lib/ReEmitter';
-import { Emitter, type LocalMediaEvents } from '../../../web/call';
+import { Emitter, type Lane, type LocalMediaEvents } from '../../../web/call';
 import type { LiveKitCipherApi, LiveKitCipherEvents } from '../../../web/livekit';
 import type { DeviceMessages, KeyMessage } from '../../../web/matrix/devices';
 import { type Device, deviceKey, type KeyContent, toBase64 } from '../../../web/matrix/media_keys';
@@ -223,6 +223,12 @@ export class FakeConnection extends Emitter<SfuEvents> implements MediaConnectio
   /** By identity and index; taken away with the identity, as the real one does. */
   readonly keys = new Map<string, Map<number, CryptoKey>>();
   readonly ownKeys: number[] = [];
+  /** What the call said of the size of pictures, the latest for each. */
+  readonly sizes = new Map<string, string>();
+  /** Whether those who are shown have their camera on. */
+  camera = false;
+  /** By the worker's names of tracks. */
+  lanes: Record<string, Lane> = {};
   closed = false;
   /** What connecting comes to. */
   connecting: () => Promise<void> = async () => {};
@@ -236,7 +242,7 @@ export class FakeConnection extends Emitter<SfuEvents> implements MediaConnectio
     return [...this.shown];
   }
   received(identity: string): Received | undefined {
-    return this.shown.has(identity) ? nobody : undefined;
+    return this.shown.has(identity) ? { ...nobody, video: this.camera } : undefined;
   }
   setOwnKey(index: number): void {
     this.ownKeys.push(index);
@@ -248,7 +254,12 @@ export class FakeConnection extends Emitter<SfuEvents> implements MediaConnectio
     for (const identity of this.wanted) if (!identities.has(identity)) this.keys.delete(identity);
     this.wanted = new Set(identities);
   }
-  show(): void {}
+  show(identity: string, lane: Lane, width: number, height: number): void {
+    this.sizes.set(`${identity} ${lane}`, `${width}x${height}`);
+  }
+  laneOf(_identity: string, track: string): Lane | undefined {
+    return this.lanes[track];
+  }
   async connect(): Promise<void> {
     const ticket = await this.options.ticket();
     await this.connecting();

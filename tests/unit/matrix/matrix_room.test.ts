@@ -653,3 +653,87 @@ describe('any order', () => {
     await call.leave();
   });
 });
+
+describe('pictures', () => {
+  it('are asked for in the size that the page says, and go on so whatever happens to the connection', async () => {
+    const { call, own, pass } = await meeting();
+    const sizes = () => Object.fromEntries(own().sizes);
+    // Nothing said yet: a guess by how many there are.
+    expect(sizes()['@a:hs:A video']).toBe('640x360');
+    call.show('@a:hs|A', 'video', 208, 128);
+    call.show('@b:hs|B', 'screen', 0, 0);
+    call.show('@nobody:hs|X', 'video', 1, 1);
+    own().become('reconnecting');
+    own().become('connected');
+    await pass(1000);
+    expect(sizes()).toMatchObject({
+      '@a:hs:A video': '208x128',
+      '@a:hs:A screen': '1920x1080',
+      '@b:hs:B video': '640x360',
+      '@b:hs:B screen': '0x0',
+    });
+    expect([...own().sizes.keys()].some((name) => name.includes('nobody'))).toBe(false);
+    await call.leave();
+  });
+
+  it('that are not drawn are not missed, and not at once when they are drawn again', async () => {
+    const { call, own, pass } = await meeting();
+    own().connectedFor = 60_000;
+    own().camera = true;
+    const cause = () => call.members.find(({ id }) => id === '@a:hs|A')?.badge.cause;
+    expect(cause()).toBe('no-frames');
+    call.show('@a:hs|A', 'video', 0, 0);
+    expect(cause()).toBe('nothing-sent');
+    call.show('@a:hs|A', 'video', 320, 192);
+    expect(cause()).toBe('nothing-sent');
+    await pass(3500);
+    own().say('stats', snapshot([]));
+    expect(cause()).toBe('no-frames');
+    await call.leave();
+  });
+});
+
+describe('the coding of video', () => {
+  it('is chosen before joining, from what this browser can send, and then stays', async () => {
+    vi.stubGlobal('RTCRtpSender', {
+      getCapabilities: () => ({ codecs: ['video/VP8', 'video/rtx', 'video/H264'].map((mimeType) => ({ mimeType })) }),
+    });
+    const { call, own } = await stand();
+    expect([call.codecs, call.codec]).toEqual([['vp8', 'h264'], 'vp8']);
+    call.codec = 'vp9';
+    expect(call.codec).toBe('vp8');
+    call.codec = 'h264';
+    await call.join();
+    expect(own().options.codec).toBe('h264');
+    call.codec = 'vp8';
+    expect(call.codec).toBe('h264');
+    await call.leave();
+  });
+
+  it('that was kept, and that this browser cannot send, is not used', async () => {
+    vi.stubGlobal('RTCRtpSender', { getCapabilities: () => ({ codecs: [{ mimeType: 'video/VP8' }] }) });
+    const { call, own } = await stand({ codec: 'h264' });
+    await call.join();
+    expect(own().options.codec).toBe('vp8');
+    await call.leave();
+  });
+});
+
+describe('the numbers behind a badge', () => {
+  it('name microphone, camera and screen, not the worker’s tracks', async () => {
+    const { call, own } = await meeting();
+    own().lanes = { t0: 'audio', t1: 'screen' };
+    const { tracks, ...rest } = snapshot([
+      { keyIndex: 0, passed: 1 },
+      { keyIndex: 0, passed: 1 },
+      { keyIndex: 0, passed: 1 },
+    ]);
+    own().say('stats', {
+      ...rest,
+      tracks: tracks.map((each) => ({ ...each, participant: '@a:hs:A', direction: 'receive' })),
+    });
+    const found = call.members.find(({ id }) => id === '@a:hs|A')?.tracks.map(({ track }) => track);
+    expect(found).toEqual(['audio', 'screen', 't2']);
+    await call.leave();
+  });
+});

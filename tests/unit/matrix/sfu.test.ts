@@ -4,7 +4,9 @@ import {
   ConnectionError,
   ConnectionState,
   DisconnectReason,
+  type ElementInfo,
   KeyProviderEvent,
+  RemoteVideoTrack,
   type Room,
   RoomEvent,
   Track,
@@ -385,6 +387,74 @@ describe('receiving', () => {
     expect(connection.received('a')?.streams.size).toBe(1);
     room.lose();
     expect(connection.received('a')?.streams.size).toBe(0);
+  });
+});
+
+describe('pictures', () => {
+  /** What livekit's track does with the size that it is told, without a browser. */
+  class FakeVideo extends RemoteVideoTrack {
+    declare info: ElementInfo | undefined;
+    declare resized: number;
+    declare turned: number;
+    /** Without the constructor, which wants a browser's receiver. */
+    static make(): FakeVideo {
+      return Object.assign(Object.create(FakeVideo.prototype), { resized: 0, turned: 0 });
+    }
+    override get mediaStreamTrack(): MediaStreamTrack {
+      return { kind: 'video' } as MediaStreamTrack;
+    }
+    override observeElementInfo(info: ElementInfo): void {
+      this.info = info;
+      info.handleResize = () => this.resized++;
+      info.handleVisibilityChanged = () => this.turned++;
+    }
+  }
+
+  it('are asked for as large as they are drawn, and not while they are not', async () => {
+    const { connection, room } = stand();
+    connection.want(new Set(['a']));
+    await connection.connect();
+    const a = room.join('a');
+    const publication = a.publish(Track.Source.Camera, '1');
+    const track = FakeVideo.make();
+    publication.track = track;
+    room.emit(RoomEvent.TrackSubscribed, track, publication, a);
+    const told = () => [track.info?.visible, track.info?.width(), track.info?.height(), track.resized, track.turned];
+    connection.show('a', 'video', 320, 192);
+    expect(told()).toEqual([true, 320, 192, 1, 0]);
+    connection.show('a', 'video', 320, 192);
+    expect(told()).toEqual([true, 320, 192, 1, 0]);
+    connection.show('a', 'video', 0, 0);
+    expect(told()).toEqual([false, 320, 192, 1, 1]);
+    connection.show('a', 'video', 640, 368);
+    expect(told()).toEqual([true, 640, 368, 2, 2]);
+    // Nobody's, and of a lane that is not there: nothing.
+    connection.show('b', 'video', 1, 1);
+    connection.show('a', 'screen', 1, 1);
+    expect(told()).toEqual([true, 640, 368, 2, 2]);
+  });
+
+  it('in a coding that this browser does not have are named', async () => {
+    vi.stubGlobal('RTCRtpReceiver', { getCapabilities: () => ({ codecs: [{ mimeType: 'video/VP8' }] }) });
+    vi.resetModules();
+    const { isPlayable } = await import('../../../web/matrix/codecs');
+    expect(['video/VP8', 'video/vp8', 'video/H264', '', undefined].map(isPlayable)).toEqual([
+      true,
+      true,
+      false,
+      true,
+      true,
+    ]);
+  });
+
+  it('and what the worker counts belong together by the track’s name in the connection', async () => {
+    const { connection, room } = stand();
+    await connection.connect();
+    const a = room.join('a');
+    a.publish(Track.Source.ScreenShare, '1').track = { mediaStreamID: 'x' };
+    a.publish(Track.Source.Unknown, '2').track = { mediaStreamID: 'y' };
+    expect(['x', 'y', 'z'].map((track) => connection.laneOf('a', track))).toEqual(['screen', undefined, undefined]);
+    expect(connection.laneOf('b', 'x')).toBeUndefined();
   });
 });
 
