@@ -1,6 +1,6 @@
 /** What a page starts with: signing in, coming back from an identity provider, a kept session, or being a widget. */
 import { ClientAccount } from './account';
-import { type Session, signInWithPassword, signInWithToken, startClient } from './client';
+import { dropDevice, type Session, signInWithPassword, signInWithToken, startClient } from './client';
 import { checkBaseUrl, discover, providerIcon } from './discovery';
 import { MatrixError, problemOf } from './errors';
 import './quiet';
@@ -138,6 +138,8 @@ class Backend implements MatrixBackend {
       const problem = problemOf(error);
       // A session that the server ended is of no use to anybody.
       if (problem === 'token-expired') await forget();
+      // Nor is a device whose tokens this page is about to lose.
+      dropDevice(problem === 'no-storage' ? { ...session, remember: false } : session);
       throw new MatrixError(problem);
     }
   }

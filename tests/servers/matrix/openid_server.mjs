@@ -130,6 +130,7 @@ const provider = new Provider(issuer, {
         clientAuthMethods: ['none'],
         // The session ends as a whole, whichever of its tokens is handed in.
         revokeGrantPolicy: () => true,
+        rotateRefreshToken: auth.rotate ?? true,
         issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
       }
     : {}),

@@ -181,8 +181,8 @@ export interface StackOptions {
   homeserver?: HomeserverSettings;
   /** 'sso': two OpenID providers behind the homeserver, beside passwords. 'oidc': an authorization server instead. */
   signIn?: 'password' | 'sso' | 'oidc';
-  /** Only with 'oidc'. Life of access tokens; default an hour. */
-  auth?: { accessTokenSeconds?: number };
+  /** Only with 'oidc'. Life of access tokens, default an hour; `rotate: false`: a refresh token can be used again. */
+  auth?: { accessTokenSeconds?: number; rotate?: boolean };
   /** Life of the media server's tokens; default an hour. */
   tokenSeconds?: number;
   users?: readonly string[];
