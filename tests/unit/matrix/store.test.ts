@@ -1,6 +1,6 @@
 // A kept session that changes and ends.
-import { describe, expect, it } from 'vitest';
-import { type KeptSession, KeptSessionWriter } from '../../../web/matrix/store';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type KeptSession, KeptSessionWriter, redirectNote } from '../../../web/matrix/store';
 
 const session = (accessToken: string): KeptSession => ({
   baseUrl: 'https://hs',
@@ -52,5 +52,46 @@ describe('a kept session', () => {
     state.fails = false;
     await writer.save(session('b'));
     expect(state.kept).toBe('b');
+  });
+});
+
+describe('the note for the way to an identity provider and back', () => {
+  const note = {
+    kind: 'sso' as const,
+    baseUrl: 'https://hs.example',
+    serverName: 'hs.example',
+    remember: false,
+    state: 'random',
+    redirectUri: 'https://s.example/matrix/',
+    leftAt: Date.now(),
+  };
+  const items = new Map<string, string>();
+  beforeEach(() => {
+    items.clear();
+    vi.stubGlobal('sessionStorage', {
+      getItem: (name: string) => items.get(name) ?? null,
+      setItem: (name: string, value: string) => void items.set(name, value),
+      removeItem: (name: string) => void items.delete(name),
+    });
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  it('is read once and gone', () => {
+    redirectNote.save(note);
+    expect(items.size).toBe(1);
+    expect(redirectNote.take()).toEqual(note);
+    expect(items.size).toBe(0);
+    expect(redirectNote.take()).toBeUndefined();
+  });
+
+  it.each([
+    ['of a way that was given up', { ...note, leftAt: Date.now() - 3_700_000 }],
+    ['without our random value', { ...note, state: '' }],
+    ['of another kind', { ...note, kind: 'saml' }],
+    ['of another program', 'x'],
+  ])('%s it is not used, and gone all the same', (_what, broken) => {
+    redirectNote.save(broken as never);
+    expect(redirectNote.take()).toBeUndefined();
+    expect(items.size).toBe(0);
   });
 });
