@@ -398,6 +398,9 @@ describe('coming back from an identity provider', () => {
     expect(await finish({ ...code, issuer: 'https://other.example/' }, oidc)).toBe('sign-in-refused');
     expect(await finish(code, { ...oidc, issuer: 'https://before.example/' })).toBe('sign-in-refused');
     expect(asked.filter(({ path }) => path === '/token')).toEqual([]);
+    asked = servers({ '/_matrix/client/v1/auth_metadata': { ...metadata, issuer: 'https://other.example/' } });
+    expect(await finish(code, oidc)).toBe('sign-in-refused');
+    expect(asked.filter(({ path }) => path === '/token')).toEqual([]);
     asked = servers({
       '/_matrix/client/v1/auth_metadata': { ...metadata, token_endpoint: 'http://auth.example/token' },
     });
