@@ -574,7 +574,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     const session = this.#session;
     if (!session || !this.#active()) return;
     const { mine, members, refused } = readRoster(session.memberships, this.#me, this.#peers);
-    if (mine) this.#membership?.seen();
+    this.#membership?.seen(mine !== undefined);
     for (const userId of refused) this.#warnings.say(`refused ${userId}`, 'unknown-identity', this.#nameOf(userId));
     for (const userId of this.#refused) if (!refused.has(userId)) this.#warnings.clear(`refused ${userId}`);
     this.#refused = refused;

@@ -44,6 +44,7 @@ export interface OwnMembershipEvents {
 export class OwnMembership extends Emitter<OwnMembershipEvents> {
   #lost = false;
   #refused = false;
+  #present = false;
   #retryMs = kRetryMs;
   #service: string | undefined;
   #rejoin: ReturnType<typeof setTimeout> | undefined;
@@ -79,20 +80,22 @@ export class OwnMembership extends Emitter<OwnMembershipEvents> {
     );
   }
 
-  /** The homeserver has probably ended it by now, because it does not hear us; or did not take it at all. */
+  /** The homeserver has probably ended it by now, because it does not hear us; or the SDK gave up, and the room has none of ours. */
   get lost(): boolean {
-    return this.#lost || this.#refused;
+    return this.#lost || (this.#refused && !this.#present);
   }
 
   get announced(): boolean {
     return this.#service !== undefined;
   }
 
-  /** Our membership is in the room. */
-  seen(): void {
-    this.#retryMs = kRetryMs;
-    if (!this.#refused) return;
-    this.#refused = false;
+  /** Whether our membership is in the room. */
+  seen(present: boolean): void {
+    this.#present = present;
+    if (present) {
+      this.#retryMs = kRetryMs;
+      this.#refused = false;
+    }
     this.emit('change', undefined);
   }
 

@@ -464,6 +464,9 @@ describe('trouble', () => {
       session.emit(MatrixRTCSessionEvent.MembershipManagerError);
     };
     fail();
+    // The others still see what we announced before.
+    expect(call.phase).toBe('joined');
+    session.set(membership('@a:hs', 'A'));
     expect(call.phase).toBe('away');
     await pass(3000);
     expect(session.joins.length).toBe(2);
