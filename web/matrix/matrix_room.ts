@@ -9,6 +9,9 @@
  * devices, not through the room; but whoever runs the homeserver can read chat and memberships, and can put a member into the
  * room whose device then gets keys like any other. Nothing in such a call is vouched for, so its badge is red throughout.
  *
+ * Its parts: roster.ts (who is here), own_membership.ts (that we are), media_keys.ts and member_keys.ts (who holds which key),
+ * media_servers.ts and sfu.ts (media), chat.ts, reactions.ts, warnings.ts. This class puts them together, and measures.
+ *
  * Threads: main. Errors: `phase`, `problem` and `failure`, never exceptions after join(). Ownership: owns ciphers and
  * connections; borrows client, room and media (closes the latter in `leave`).
  */

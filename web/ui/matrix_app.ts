@@ -29,7 +29,7 @@ import type { NoticeAction } from './notice';
 import { focusHeading, shellHead, shellStyles } from './shell';
 import { sharedStyles } from './styles';
 
-type View = 'starting' | 'sign-in' | 'rooms' | 'clear-room' | 'lobby' | 'call' | 'left' | 'failed';
+type View = 'starting' | 'sign-in' | 'rooms' | 'clear-room' | 'lobby' | 'call' | 'left' | 'replaced' | 'failed';
 
 export class SiegelMatrixApp extends SiegelElement {
   static override properties = {
@@ -189,17 +189,17 @@ export class SiegelMatrixApp extends SiegelElement {
           { text: t.rejoin, primary: true, run: () => this.#toLobby() },
           ...this.#toRoomsAction(),
         ]);
+      case 'replaced':
+        return this.#notice('replaced', t.replacedTitle, t.replacedText, icons.tabs, 'info', [
+          { text: t.rejoin, primary: true, run: () => this.#toLobby() },
+          ...this.#toRoomsAction(),
+        ]);
       default: {
         const call = this.#call;
         if (call?.phase === 'unreachable')
           return this.#notice('unreachable', t.unreachableTitle, t.unreachableText, icons.plug, 'bad', [
             { text: t.tryAgain, primary: true, run: () => call.retryNow() },
             { text: t.cancel, run: () => void this.#again() },
-          ]);
-        if (call?.phase === 'replaced')
-          return this.#notice('replaced', t.replacedTitle, t.replacedText, icons.tabs, 'info', [
-            { text: t.rejoin, primary: true, run: () => void this.#again() },
-            ...this.#toRoomsAction(),
           ]);
         if (call?.phase === 'refused')
           return this.#notice(
@@ -385,7 +385,8 @@ export class SiegelMatrixApp extends SiegelElement {
     if (call !== this.#call) return;
     if ((call.phase === 'joined' || call.phase === 'away') && this.view === 'lobby') this.view = 'call';
     else if (call.phase === 'failed') this.#fail(call.failure);
-    else if ((call.phase === 'refused' || call.phase === 'replaced') && this.view === 'call') this.view = 'lobby';
+    else if (call.phase === 'refused' && this.view === 'call') this.view = 'lobby';
+    else if (call.phase === 'replaced') void this.#leave('replaced');
     else if (call.phase === 'left' && this.view === 'call') void this.#leave();
     this.requestUpdate();
   }
@@ -401,8 +402,8 @@ export class SiegelMatrixApp extends SiegelElement {
     await call?.leave({ keepMedia });
   }
 
-  async #leave(): Promise<void> {
-    this.view = 'left';
+  async #leave(to: 'left' | 'replaced' = 'left'): Promise<void> {
+    this.view = to;
     await this.#dropCall(false);
   }
 
