@@ -89,6 +89,9 @@ Format format(int number) { return number >= 0 && number <= 2 ? static_cast<Form
 // A number outside the enum stays outside, where the engine refuses it.
 Derivation derivation(int number) { return static_cast<Derivation>(number >= 0 && number <= 4 ? number : 255); }
 
+// In two halves: Embind's code for 64-bit numbers would come along for this one alone.
+std::uint64_t wide(std::uint32_t high, std::uint32_t low) { return std::uint64_t{high} << 32 | low; }
+
 // Objects are named by their address; wasm/control.js gives them the shape of classes. (Embind's own classes would cost
 // more bytes than the whole worker.)
 using Handle = std::uint32_t;
@@ -103,8 +106,9 @@ int sealerSetKey(Handle sealer, int keyIndex, std::uint32_t size, int how, bool 
   return withInput(size,
                    [&](auto bytes) { return sealerAt(sealer).setKey(keyIndex, bytes, derivation(how), current); });
 }
-int sealerSetSFrameKey(Handle sealer, int suite, std::uint64_t kid, std::uint32_t size) {
-  return withInput(size, [&](auto bytes) { return sealerAt(sealer).setSFrameKey(suite, kid, bytes); });
+int sealerSetSFrameKey(Handle sealer, int suite, std::uint32_t kidHigh, std::uint32_t kidLow, std::uint32_t size) {
+  return withInput(size,
+                   [&](auto bytes) { return sealerAt(sealer).setSFrameKey(suite, wide(kidHigh, kidLow), bytes); });
 }
 int sealerSetMetadata(Handle sealer, std::uint32_t size) {
   return withInput(size, [&](auto bytes) { return sealerAt(sealer).setMetadata(bytes); });
@@ -124,8 +128,9 @@ void openerDelete(Handle opener) { delete &openerAt(opener); }
 int openerSetKey(Handle opener, int keyIndex, std::uint32_t size, int how) {
   return withInput(size, [&](auto bytes) { return openerAt(opener).setKey(keyIndex, bytes, derivation(how)); });
 }
-int openerSetSFrameKey(Handle opener, int suite, std::uint64_t kid, std::uint32_t size) {
-  return withInput(size, [&](auto bytes) { return openerAt(opener).setSFrameKey(suite, kid, bytes); });
+int openerSetSFrameKey(Handle opener, int suite, std::uint32_t kidHigh, std::uint32_t kidLow, std::uint32_t size) {
+  return withInput(size,
+                   [&](auto bytes) { return openerAt(opener).setSFrameKey(suite, wide(kidHigh, kidLow), bytes); });
 }
 int openerSetMetadata(Handle opener, std::uint32_t size) {
   return withInput(size, [&](auto bytes) { return openerAt(opener).setMetadata(bytes); });

@@ -6,6 +6,7 @@
     if (bytes.length <= 4096) HEAPU8.set(bytes, Module._siegel_input());
     return call(bytes.length);
   };
+  const halves = (wide) => [Number(BigInt.asUintN(64, wide) >> 32n), Number(BigInt.asUintN(32, wide))];
   Module.Sealer = class {
     constructor(format, ringSize) {
       this.handle = Module.sealerNew(format, ringSize);
@@ -14,7 +15,7 @@
       return withBytes(material, (size) => Module.sealerSetKey(this.handle, keyIndex, size, derivation, current));
     }
     setSFrameKey(suite, kid, baseKey) {
-      return withBytes(baseKey, (size) => Module.sealerSetSFrameKey(this.handle, suite, kid, size));
+      return withBytes(baseKey, (size) => Module.sealerSetSFrameKey(this.handle, suite, ...halves(kid), size));
     }
     setMetadata(metadata) {
       return withBytes(metadata, (size) => Module.sealerSetMetadata(this.handle, size));
@@ -41,7 +42,7 @@
       return withBytes(material, (size) => Module.openerSetKey(this.handle, keyIndex, size, derivation));
     }
     setSFrameKey(suite, kid, baseKey) {
-      return withBytes(baseKey, (size) => Module.openerSetSFrameKey(this.handle, suite, kid, size));
+      return withBytes(baseKey, (size) => Module.openerSetSFrameKey(this.handle, suite, ...halves(kid), size));
     }
     setMetadata(metadata) {
       return withBytes(metadata, (size) => Module.openerSetMetadata(this.handle, size));

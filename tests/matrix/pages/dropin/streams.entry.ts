@@ -1,23 +1,32 @@
 /**
- * A worker that livekit-client takes for an E2EE worker and that does nothing: what comes out of one stream goes into the other.
- * The benchmark's floor: no worker can cost less. Frames stay as they came, so the senders must not seal.
+ * A worker that livekit-client takes for an E2EE worker and that opens nothing: what comes out of one stream goes into the
+ * other. Under the name "streams" it does only that: the benchmark's floor, no worker can cost less. Under "copies" it takes
+ * the bytes out of each frame and puts a copy in, as whoever seals or opens has to. The senders must not seal.
  */
+interface Frame {
+  data: ArrayBuffer;
+}
+
 interface Message {
   kind: string;
-  data: { readableStream?: ReadableStream<unknown>; writableStream?: WritableStream<unknown> };
+  data: { readableStream?: ReadableStream<Frame>; writableStream?: WritableStream<Frame> };
 }
 
 const scope = globalThis as unknown as {
+  name: string;
   onmessage: (event: { data: Message }) => void;
   postMessage(message: unknown): void;
 };
 
-async function carry(readable: ReadableStream<unknown>, writable: WritableStream<unknown>): Promise<void> {
+const copies = scope.name === 'copies';
+
+async function carry(readable: ReadableStream<Frame>, writable: WritableStream<Frame>): Promise<void> {
   const reader = readable.getReader();
   const writer = writable.getWriter();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
+    if (copies) value.data = value.data.slice(0);
     await writer.write(value);
   }
 }
