@@ -178,7 +178,7 @@ export class SiegelTile extends SiegelElement {
         white-space: nowrap;
       }
       .markword {
-        flex: 0 1 auto;
+        flex: 0 3 auto;
         min-width: 2.2rem;
         overflow: hidden;
         text-overflow: ellipsis;

@@ -16,6 +16,16 @@ function misplaced(page: Page): Promise<string[]> {
     const found: string[] = [];
     if (document.documentElement.scrollWidth > innerWidth + 1)
       found.push(`page is ${document.documentElement.scrollWidth} px wide`);
+    /** Out of sight in something that scrolls sideways is no fault. */
+    const scrolls = (element: Element): boolean => {
+      for (let at: Element | null = element; at !== null; ) {
+        const { overflowX } = getComputedStyle(at);
+        if (/auto|scroll/.test(overflowX) && at.scrollWidth > at.clientWidth + 1) return true;
+        const root = at.getRootNode();
+        at = at.parentElement ?? (root instanceof ShadowRoot ? root.host : null);
+      }
+      return false;
+    };
     const walk = (root: Document | ShadowRoot) => {
       for (const element of root.querySelectorAll('*')) {
         if (element.shadowRoot !== null) walk(element.shadowRoot);
@@ -24,7 +34,8 @@ function misplaced(page: Page): Promise<string[]> {
         const { left, right, width, height } = element.getBoundingClientRect();
         if (width === 0) continue;
         const name = element.getAttribute('aria-label') ?? (element.textContent.trim() || element.tagName);
-        if (left < -1 || right > innerWidth + 1) found.push(`"${name}" lies from ${left} to ${right}`);
+        if ((left < -1 || right > innerWidth + 1) && !scrolls(element))
+          found.push(`"${name}" lies from ${left} to ${right}`);
         if (height < 24 || width < 24) found.push(`"${name}" is ${width} × ${height}`);
       }
     };

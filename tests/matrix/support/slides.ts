@@ -51,13 +51,16 @@ export async function openSlides(guest: Guest, site: string, set: SlideSet): Pro
   return page;
 }
 
+export const isSlides = (means: readonly number[], set: SlideSet): boolean =>
+  showsPictureOf(means, { kind: 'chromium', index: set });
+
 /** The slides arrive at `guest`: their picture, and with `sound` their tone. */
 export async function seesSlides(guest: Guest, set: SlideSet, { sound }: { sound: boolean }): Promise<void> {
   let told = '';
   await until(
     async () => {
       const { pictures, sounds } = await received(guest);
-      const seen = pictures.some(({ means }) => showsPictureOf(means, { kind: 'chromium', index: set }));
+      const seen = pictures.some(({ means }) => isSlides(means, set));
       const heard = sounds.some(({ rms, shares }) => rms > 0.01 && (shares[set] ?? 0) > 0.8);
       told = `${pictures.length} pictures, ${sounds.length} sounds; slides seen: ${seen}, heard: ${heard}`;
       return seen && (heard || !sound);
