@@ -313,6 +313,9 @@ export class SiegelTile extends SiegelElement {
     let hash = 0;
     for (const char of this.member || this.name) hash = (hash * 31 + char.charCodeAt(0)) % 360;
     this.style.setProperty('--hue', String(hash));
+    // Its buttons and signs belong to this person.
+    this.setAttribute('role', 'group');
+    this.setAttribute('aria-label', this.name);
     // Browsers do not always start an element whose stream began without data. (`live` in the template: lit sets objects
     // again with every render, and a stream that is set again starts from nothing.)
     const video = this.renderRoot.querySelector('video');
