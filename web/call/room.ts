@@ -62,6 +62,7 @@ export type WarningKind =
   | 'unknown-identity' // the media server shows somebody who is not in the call: not shown, gets no keys
   | 'unverified-device' // a member's device is not signed by its owner
   | 'changed-identity' // a member's cryptographic identity changed
+  | 'own-device' // this person's own device is not verified: the others see it as such
   | 'new-device' // a member came with a device that this person had not seen before
   | 'room-not-encrypted'; // names, chat and who is here are readable by the server
 
@@ -71,6 +72,8 @@ export interface Warning {
   kind: WarningKind;
   /** Who it is about; empty for the whole call. */
   name: string;
+  /** Id of the member, where there is something to do about it. */
+  member?: string;
   /** Milliseconds since 1970. */
   at: number;
 }

@@ -30,11 +30,13 @@ import type {
   RoomSummary,
   VideoCodec,
 } from './types';
+import { ClientVerification, type SecretKeys } from './verification';
 
 const kRefreshMs = 200;
 
 export class ClientAccount extends Emitter<MatrixAccountEvents> implements MatrixAccount {
   readonly userId: string;
+  readonly verification: ClientVerification;
   readonly #client: MatrixClient;
   readonly #session: Session;
   readonly #assets: URL;
@@ -50,7 +52,7 @@ export class ClientAccount extends Emitter<MatrixAccountEvents> implements Matri
   #codec: VideoCodec | undefined;
   #stop: Array<() => void> = [];
 
-  constructor(client: MatrixClient, session: Session, assets: URL, linkBase: string) {
+  constructor(client: MatrixClient, session: Session, assets: URL, linkBase: string, secrets: SecretKeys) {
     super();
     this.#client = client;
     this.#session = session;
@@ -59,6 +61,7 @@ export class ClientAccount extends Emitter<MatrixAccountEvents> implements Matri
     this.userId = session.userId;
     this.#avatars = new Avatars(clientDownload(client), () => this.#refreshSoon());
     this.#messages = new ClientDeviceMessages(client);
+    this.verification = new ClientVerification(client, secrets);
     const refresh = (): void => this.#refreshSoon();
     const onState = (event: MatrixEvent): void => {
       if (event.getType() === kMemberEvent || event.getType().startsWith('m.room.')) this.#refreshSoon();
@@ -145,6 +148,7 @@ export class ClientAccount extends Emitter<MatrixAccountEvents> implements Matri
     clearTimeout(this.#timer);
     for (const stop of this.#stop.splice(0)) stop();
     await Promise.all([...this.#calls].map((call) => call.leave().catch(() => {})));
+    this.verification.close();
     this.#avatars.close();
     this.#rooms = [];
     if (!logout) this.emit('ended', problem);

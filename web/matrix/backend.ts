@@ -15,6 +15,7 @@ import type {
   MatrixTarget,
   SignIn,
 } from './types';
+import { SecretKeys } from './verification';
 import { startWidget, type WidgetParameters, widgetParameters } from './widget';
 
 /** The page as it is now, without what must not travel. */
@@ -95,7 +96,9 @@ class Backend implements MatrixBackend {
     }
   }
 
-  async resume(): Promise<{ account: MatrixAccount; target?: MatrixTarget; problem?: MatrixProblem } | undefined> {
+  async resume(): Promise<
+    { account: MatrixAccount; target?: MatrixTarget; problem?: MatrixProblem; kept?: boolean } | undefined
+  > {
     if (this.#widgetProblem) throw this.#widgetProblem;
     if (this.#widget) {
       const account = await startWidget(this.#widget, this.#assets);
@@ -119,6 +122,7 @@ class Backend implements MatrixBackend {
     const kept = await sessionStore.load();
     if (kept)
       return {
+        kept: true,
         account: await this.#start({ ...kept, remember: true, ownDevice: true }),
         ...(problem === 'sign-in-unasked' ? { problem } : {}),
       };
@@ -132,8 +136,9 @@ class Backend implements MatrixBackend {
 
   async #start(session: Session): Promise<MatrixAccount> {
     try {
-      const client = await startClient(session, this.#assets);
-      return new ClientAccount(client, session, this.#assets, String(this.#options.linkBase ?? thisPage()));
+      const secrets = new SecretKeys();
+      const client = await startClient(session, this.#assets, secrets);
+      return new ClientAccount(client, session, this.#assets, String(this.#options.linkBase ?? thisPage()), secrets);
     } catch (error) {
       const problem = problemOf(error);
       // A session that the server ended is of no use to anybody.

@@ -21,6 +21,7 @@ import { silentLogger } from './quiet';
 import { type KeptSession, KeptSessionWriter, kCryptoPrefix, sessionStore } from './store';
 import { TokenRenewal } from './tokens';
 import type { Homeserver } from './types';
+import { kVerificationMethods, type SecretKeys } from './verification';
 
 /** Name of the SDK's WebAssembly file in the folder of assets; tools/build.mjs puts it there. */
 export const kCryptoWasm = 'matrix-sdk-crypto.wasm';
@@ -137,8 +138,9 @@ function keepable(session: Session): KeptSession {
 /**
  * Starts cryptography and sync. Resolves when the rooms are known.
  * @param assets folder with the SDK's WebAssembly
+ * @param secrets where the cryptography asks for the key of the secret storage
  */
-export async function startClient(session: Session, assets: URL): Promise<MatrixClient> {
+export async function startClient(session: Session, assets: URL, secrets: SecretKeys): Promise<MatrixClient> {
   try {
     await initAsync(new URL(kCryptoWasm, assets));
   } catch {
@@ -177,6 +179,8 @@ export async function startClient(session: Session, assets: URL): Promise<Matrix
     store: new MemoryStore(),
     timelineSupport: true,
     disableVoip: true,
+    cryptoCallbacks: secrets.callbacks,
+    verificationMethods: kVerificationMethods,
   });
   writers.set(client, writer);
   try {

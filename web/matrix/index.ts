@@ -9,6 +9,9 @@ export { callMode, parseTarget, roomLink } from './links';
 export { MatrixRoom, type MatrixRoomParts } from './matrix_room';
 export type {
   CallMode,
+  Comparison,
+  ComparisonEnd,
+  ComparisonPhase,
   Homeserver,
   MatrixAccount,
   MatrixAccountEvents,
@@ -18,8 +21,12 @@ export type {
   MatrixCallOptions,
   MatrixProblem,
   MatrixTarget,
+  NewIdentity,
+  OwnDevice,
   RoomSummary,
   SignIn,
+  Verification,
+  VerificationProblem,
   VideoCodec,
 } from './types';
 export { capabilities, widgetParameters } from './widget';

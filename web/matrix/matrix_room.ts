@@ -680,7 +680,7 @@ export class MatrixRoom extends Emitter<CallEvents> implements MatrixCall {
     peer.trust = trust;
     const name = this.#nameOf(peer.userId);
     this.#warnings.while(trust === 'unverified', `trust ${peer.key}`, 'unverified-device', name);
-    this.#warnings.while(trust === 'changed', `changed ${peer.key}`, 'changed-identity', name);
+    this.#warnings.while(trust === 'changed', `changed ${peer.key}`, 'changed-identity', name, peer.key);
     this.#changed();
     const known = await this.#knownDevices;
     if (this.#peers.get(peer.key) !== peer) return;

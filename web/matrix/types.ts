@@ -106,6 +106,115 @@ export interface MatrixCall extends CallRoom {
   retryNow(): void;
 }
 
+/** What the cryptography says about this person's own account and this device. */
+export type OwnDevice =
+  | 'unknown' // not looked up yet, or the homeserver did not answer
+  | 'no-identity' // the account has no cross-signing identity: none of its devices can be verified
+  | 'unverified' // it has one, and it did not sign this device
+  | 'verified'; // it signed this device, and this device trusts it
+
+export type VerificationProblem =
+  | 'wrong-recovery-key' // opens nothing
+  | 'no-recovery' // nothing is kept at the homeserver that a recovery key could open
+  | 'other-identity' // it opens keys that are not those of the account as it is now
+  | 'password-needed'
+  | 'wrong-password'
+  | 'set-up-elsewhere' // a part of it exists already: another client has to finish it
+  | 'no-other-device'
+  | 'own-first' // this device has to be verified before it can vouch for somebody
+  | 'peer-first' // the other person's device is not signed by its owner
+  | 'busy' // another comparison is going on
+  | 'offline'
+  | 'internal';
+
+/** How a comparison ended. Only 'done' verified anything. */
+export type ComparisonEnd =
+  | 'done'
+  | 'cancelled' // by this person
+  | 'declined' // by the other side
+  | 'mismatch' // one of the two said that the symbols differ, or the keys did not match
+  | 'timeout'
+  | 'elsewhere' // answered on another device of this person
+  | 'unsupported' // the other device cannot compare symbols
+  | 'failed';
+
+export type ComparisonPhase =
+  | 'incoming' // the other side asks; accept() or cancel()
+  | 'waiting' // for the other side to accept
+  | 'preparing' // keys are exchanged
+  | 'compare' // `symbols` or `numbers` are to be compared; confirm() or mismatch()
+  | 'confirmed' // this person said they match; waiting for the other side
+  | 'ended'; // see `end`
+
+/**
+ * Two devices that show the same seven symbols (Matrix: m.sas.v1). People compare them over a channel that the servers do not
+ * control: by looking, or in the call. Nothing is verified before both said that they match.
+ */
+export interface Comparison {
+  readonly kind: 'own-device' | 'person';
+  readonly incoming: boolean;
+  readonly phase: ComparisonPhase;
+  /** Cannot be accepted: this device has to be verified before it can vouch for a person. */
+  readonly blocked: boolean;
+  readonly end: ComparisonEnd | undefined;
+  /** Of the other person; of the other device when it is one's own. */
+  readonly name: string;
+  /** `@user:server`, never chosen freely; with the device's id where that is known. */
+  readonly address: string;
+  readonly device: string;
+  /** Seven, with their English names as the specification has them. Empty before, and where only numbers can be compared. */
+  readonly symbols: ReadonlyArray<{ symbol: string; name: string }>;
+  readonly numbers: readonly number[];
+  accept(): void;
+  confirm(): void;
+  mismatch(): void;
+  /** Also declines. Tells the other side. */
+  cancel(): void;
+}
+
+/** A new identity that was made up and is not in use yet: nothing was sent. Exactly one of finish or drop ends it. */
+export interface NewIdentity {
+  /** Opens the identity's private keys on other devices. Shown to the person once; kept nowhere by this page. */
+  readonly recoveryKey: string;
+  /**
+   * Publishes the identity, keeps its private keys encrypted at the homeserver, signs this device.
+   * @param password for homeservers that ask for it; rejects with 'password-needed' or 'wrong-password', then call it again
+   */
+  finish(password?: string): Promise<void>;
+  /** Forgets the key. */
+  drop(): void;
+}
+
+/**
+ * Verifying this device and other people. States come from the SDK's cryptography alone. Errors: VerificationError.
+ * Ownership: belongs to the account and ends with it.
+ */
+export interface Verification {
+  readonly own: OwnDevice;
+  /** Resolves when `own` was looked up, or after a few seconds. Never rejects. */
+  readonly ready: Promise<void>;
+  /** The account's private keys are at the homeserver, encrypted: a recovery key opens them. */
+  readonly hasRecovery: boolean;
+  /** ... or a phrase that the person chose. */
+  readonly hasPhrase: boolean;
+  /** Another device of this account is signed in and verified. */
+  readonly hasOtherDevice: boolean;
+  /** This device can vouch for other people: it is verified and holds the keys for that. */
+  readonly canVouch: boolean;
+  /** The one that goes on, also one that came in; stays after its end until `dismiss`. */
+  readonly comparison: Comparison | undefined;
+  on(kind: 'change', listener: () => void): () => void;
+  /** Verifies this device. Input is a recovery key or, with `hasPhrase`, the phrase. It is used once and not kept. */
+  recover(input: string): Promise<void>;
+  /** For accounts in the state 'no-identity'. */
+  newIdentity(): Promise<NewIdentity>;
+  /** Asks the account's other devices. */
+  compareOwn(): Promise<void>;
+  /** Asks the device of a member of the call. `member` is a member's id. */
+  compareMember(member: string): Promise<void>;
+  dismiss(): void;
+}
+
 export interface MatrixAccountEvents {
   /** Rooms, name or picture changed. */
   change: undefined;
@@ -119,6 +228,8 @@ export interface MatrixAccount {
   readonly rooms: readonly RoomSummary[];
   /** Page of the homeserver's account service, where it has one: devices, password, profile. */
   readonly manageUrl?: string | undefined;
+  /** Undefined in a widget: there the client around it has the keys. */
+  readonly verification?: Verification;
   on<K extends keyof MatrixAccountEvents>(kind: K, listener: (event: MatrixAccountEvents[K]) => void): () => void;
   /** Joins it if need be. The room's id. */
   enter(target: MatrixTarget): Promise<RoomSummary>;
@@ -147,8 +258,11 @@ export interface MatrixBackend {
   /**
    * At the start of the page: finishes a sign-in by redirect, or takes up a kept session, or is a widget. `problem`: a sign-in
    * came back that nobody asked for; the kept session goes on.
+   * `kept`: this device was signed in before.
    */
-  resume(): Promise<{ account: MatrixAccount; target?: MatrixTarget; problem?: MatrixProblem } | undefined>;
+  resume(): Promise<
+    { account: MatrixAccount; target?: MatrixTarget; problem?: MatrixProblem; kept?: boolean } | undefined
+  >;
 }
 
 export interface MatrixBackendOptions {

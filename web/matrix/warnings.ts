@@ -17,10 +17,13 @@ export class Warnings extends Emitter<WarningsEvents> {
     return [...this.#standing.values()];
   }
 
-  /** @param id names the matter: said once, until `clear` @param name who it is about, '' for the whole call */
-  say(id: string, kind: WarningKind, name: string): void {
+  /**
+   * @param id names the matter: said once, until `clear` @param name who it is about, '' for the whole call
+   * @param member id, where something can be done about it
+   */
+  say(id: string, kind: WarningKind, name: string, member?: string): void {
     if (this.#standing.has(id) || this.list.filter((each) => each.kind === kind).length >= kMaxOfKind) return;
-    const warning: Warning = { id, kind, name, at: Date.now() };
+    const warning: Warning = { id, kind, name, at: Date.now(), ...(member ? { member } : {}) };
     this.#standing.set(id, warning);
     this.emit('warning', warning);
     this.emit('change', undefined);
@@ -30,8 +33,8 @@ export class Warnings extends Emitter<WarningsEvents> {
     if (this.#standing.delete(id)) this.emit('change', undefined);
   }
 
-  while(holds: boolean, id: string, kind: WarningKind, name: string): void {
-    if (holds) this.say(id, kind, name);
+  while(holds: boolean, id: string, kind: WarningKind, name: string, member?: string): void {
+    if (holds) this.say(id, kind, name, member);
     else this.clear(id);
   }
 

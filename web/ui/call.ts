@@ -2,7 +2,8 @@
 import { css, html, nothing } from 'lit';
 import { live } from 'lit/directives/live.js';
 import { repeat } from 'lit/directives/repeat.js';
-import type { CallRoom, LocalMedia, MediaProblem } from '../call';
+import type { CallRoom, LocalMedia, MediaProblem, Warning } from '../call';
+import type { OwnDevice } from '../matrix/types';
 import type { EngineInfo } from '../media/types';
 import './badge';
 import './chat';
@@ -37,6 +38,9 @@ export class SiegelCall extends SiegelElement {
     chatOpen: { type: Boolean, reflect: true, attribute: 'chatting' },
     reacting: { state: true },
     openLink: { type: Boolean },
+    verifies: {},
+    ownDevice: {},
+    ownNotice: { attribute: false },
   };
   declare room: CallRoom;
   declare media: LocalMedia;
@@ -51,6 +55,12 @@ export class SiegelCall extends SiegelElement {
   declare reacting: boolean;
   /** The link holds the key of the call (local room); without, it only names the room. */
   declare openLink: boolean;
+  /** Where devices and people are verified: here, or in the client around this page. Undefined: not in this kind of call. */
+  declare verifies: 'here' | 'client' | undefined;
+  /** What is known about this person's own device. */
+  declare ownDevice: OwnDevice;
+  /** Something about this person's own device that belongs to the security notices. */
+  declare ownNotice: Warning | undefined;
   #version = 0;
   #unsubscribe: Array<() => void> = [];
   #meters = new Map<string, LevelMeter>();
@@ -379,6 +389,9 @@ export class SiegelCall extends SiegelElement {
     this.chatOpen = false;
     this.reacting = false;
     this.openLink = true;
+    this.verifies = undefined;
+    this.ownDevice = 'unknown';
+    this.ownNotice = undefined;
   }
 
   override connectedCallback(): void {
@@ -424,6 +437,7 @@ export class SiegelCall extends SiegelElement {
   override render() {
     const { t, room, media } = this;
     const members = room.members;
+    const warnings = [...(room.warnings ?? []), ...(this.ownNotice ? [this.ownNotice] : [])];
     const stopped = room.phase === 'failed';
     return html`
       <header>
@@ -433,7 +447,7 @@ export class SiegelCall extends SiegelElement {
           this.numbersOf = 'call';
         }}></siegel-badge>
         <span class="count" role="img" aria-label=${t.people(members.length + 1)} title=${t.people(members.length + 1)}>${icons.people}${members.length + 1}</span>
-        ${room.warnings && room.warnings.length > 0 ? html`<siegel-warnings .warnings=${room.warnings}></siegel-warnings>` : nothing}
+        ${warnings.length > 0 ? html`<siegel-warnings .warnings=${warnings} ?verifies=${this.verifies === 'here'}></siegel-warnings>` : nothing}
         <span class="space"></span>
         <button type="button" class="button invite" aria-label=${`${t.invite}: ${t.copyLink}`} title=${t.copyLink} @click=${this.#copyLink}>${icons.link}<span class="wide-only">${t.invite}</span></button>
       </header>
@@ -507,7 +521,7 @@ export class SiegelCall extends SiegelElement {
       }
       ${this.#controls()}
       ${this.#settings()}
-      <siegel-numbers .room=${room} .engine=${this.engine} .target=${this.numbersOf} @numbers-of=${(
+      <siegel-numbers .room=${room} .engine=${this.engine} .verifies=${this.verifies} .target=${this.numbersOf} @numbers-of=${(
         event: CustomEvent<string>,
       ) => {
         event.stopPropagation();
@@ -580,6 +594,7 @@ export class SiegelCall extends SiegelElement {
             : nothing
         }
         ${room.reactions ? html`<div class="more-reactions narrow-only" role="group" aria-label=${t.react}>${this.#reactionButtons(this.#closeSettings)}</div>` : nothing}
+        ${this.#verifying()}
         <h3>${t.shortcuts}</h3>
         <dl class="keys">
           <dt>${ctrl} <kbd>D</kbd></dt><dd>${t.shortcutMute}</dd>
@@ -590,6 +605,19 @@ export class SiegelCall extends SiegelElement {
         </dl>
       </div>
     </dialog>`;
+  }
+
+  #verifying() {
+    const { t } = this;
+    if (this.verifies === undefined) return nothing;
+    return html`<div class="field"><span class="label">${t.verify.security}</span>${
+      this.verifies === 'client'
+        ? html`<p class="quiet small">${t.verify.inClient}</p>`
+        : html`<button type="button" class="button" @click=${() => {
+            this.#closeSettings();
+            this.announce('verify-device');
+          }}>${this.ownDevice === 'verified' ? icons.shieldGreen : icons.shieldAmber}${this.ownNotice ? t.verify.device : t.verify.own[this.ownDevice]}</button>`
+    }</div>`;
   }
 
   #reactionButtons(after: () => void) {

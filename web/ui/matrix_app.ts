@@ -3,7 +3,7 @@
  * by link; what differs is behind MatrixBackend. As a widget of another client it starts at the lobby.
  */
 import { css, html, nothing, type PropertyValues } from 'lit';
-import { LocalMedia } from '../call';
+import { LocalMedia, type Warning } from '../call';
 import { missingFeature } from '../media/features';
 import type { EngineInfo, MediaFailure } from '../media/types';
 import './call';
@@ -28,8 +28,21 @@ import './notice';
 import type { NoticeAction } from './notice';
 import { focusHeading, shellHead, shellStyles } from './shell';
 import { sharedStyles } from './styles';
+import './verification_dialog';
+import type { SiegelVerification } from './verification_dialog';
+import './verify_device';
 
-type View = 'starting' | 'sign-in' | 'rooms' | 'clear-room' | 'lobby' | 'call' | 'left' | 'replaced' | 'failed';
+type View =
+  | 'starting'
+  | 'sign-in'
+  | 'verify'
+  | 'rooms'
+  | 'clear-room'
+  | 'lobby'
+  | 'call'
+  | 'left'
+  | 'replaced'
+  | 'failed';
 
 export class SiegelMatrixApp extends SiegelElement {
   static override properties = {
@@ -58,6 +71,9 @@ export class SiegelMatrixApp extends SiegelElement {
   #joined = false;
   #allowClear = false;
   #stop: Array<() => void> = [];
+  /** When this device was first seen to be unverified. */
+  #unverifiedAt = 0;
+  #verified: (() => void) | undefined;
 
   static override styles = [
     sharedStyles,
@@ -118,6 +134,12 @@ export class SiegelMatrixApp extends SiegelElement {
     });
     this.addEventListener('room', (event) => this.#toRoom((event as CustomEvent<RoomSummary>).detail));
     this.addEventListener('sign-out', () => void this.#signOut());
+    this.addEventListener('verify-device', () => this.#dialog?.openDevice());
+    this.addEventListener('verify-member', (event) => {
+      const { member, name } = (event as CustomEvent<{ member: string; name: string }>).detail;
+      void this.#dialog?.openMember(member, name);
+    });
+    this.addEventListener('verified-enough', () => this.#verified?.());
     this.addEventListener('join', () => void this.#join());
     this.addEventListener('codec', (event) => {
       if (this.#call) this.#call.codec = (event as CustomEvent<VideoCodec>).detail;
@@ -151,13 +173,35 @@ export class SiegelMatrixApp extends SiegelElement {
   override render() {
     const call = this.#call;
     if (this.view === 'call' && call && this.#media) {
-      return html`<siegel-call .room=${call} .media=${this.#media} .engine=${this.engine} .link=${() => call.link} .openLink=${false}></siegel-call>
-        ${call.phase === 'failed' ? html`<div class="over">${this.#failed(true)}</div>` : nothing}`;
+      return html`<siegel-call .room=${call} .media=${this.#media} .engine=${this.engine} .link=${() => call.link} .openLink=${false} .verifies=${this.#account?.verification ? 'here' : 'client'} .ownDevice=${this.#account?.verification?.own ?? 'unknown'} .ownNotice=${this.#ownNotice}></siegel-call>
+        ${call.phase === 'failed' ? html`<div class="over">${this.#failed(true)}</div>` : nothing} ${this.#verification()}`;
     }
     return html`<div class="page">
       ${shellHead(this.t.appName)}
       ${this.#content()}
-    </div>`;
+    </div>
+    ${this.#verification()}`;
+  }
+
+  #verification() {
+    const { verification, userId } = this.#account ?? {};
+    if (!verification) return nothing;
+    return html`<siegel-verification .verification=${verification} .address=${userId} ?elsewhere=${this.view === 'verify'}></siegel-verification>`;
+  }
+
+  get #dialog(): SiegelVerification | null {
+    return this.renderRoot.querySelector('siegel-verification');
+  }
+
+  /** Among the notices of a call: what the others see at this person's picture. */
+  get #ownNotice(): Warning | undefined {
+    const own = this.#account?.verification?.own;
+    if (own !== 'unverified' && own !== 'no-identity') {
+      this.#unverifiedAt = 0;
+      return undefined;
+    }
+    this.#unverifiedAt ||= Date.now();
+    return { id: 'own-device', kind: 'own-device', name: '', at: this.#unverifiedAt };
   }
 
   #content() {
@@ -169,6 +213,8 @@ export class SiegelMatrixApp extends SiegelElement {
         // The form stays while it waits, so that what was typed is there after an error.
         return html`<siegel-matrix-sign-in .backend=${this.backend} .target=${this.target} .problem=${this.problem} ?hidden=${this.signingIn !== undefined}></siegel-matrix-sign-in>
           ${this.signingIn === undefined ? nothing : this.signingIn === 'here' ? this.#wait() : this.#leaving(this.signingIn.awayFrom)}`;
+      case 'verify':
+        return html`<siegel-verify-device step .verification=${this.#account?.verification} .address=${this.#account?.userId}></siegel-verify-device>`;
       case 'rooms':
         return html`<siegel-matrix-rooms .account=${this.#account} .problem=${this.problem}></siegel-matrix-rooms>`;
       case 'clear-room':
@@ -281,7 +327,7 @@ export class SiegelMatrixApp extends SiegelElement {
       const found = await this.backend.resume();
       if (found) {
         this.target = found.target ?? this.target;
-        await this.#onAccount(found.account, found.problem);
+        await this.#onAccount(found.account, found);
         return;
       }
     } catch (error) {
@@ -290,12 +336,19 @@ export class SiegelMatrixApp extends SiegelElement {
     this.view = 'sign-in';
   }
 
-  /** `notice`: to be read before anything else; the rooms show it. */
-  async #onAccount(account: MatrixAccount, notice?: MatrixProblem): Promise<void> {
+  /** `problem`: to be read before anything else; the rooms show it. */
+  async #onAccount(
+    account: MatrixAccount,
+    { problem: notice, kept = false }: { problem?: MatrixProblem; kept?: boolean } = {},
+  ): Promise<void> {
     this.#account = account;
     this.problem = notice;
     this.#server = this.target?.server;
     this.#stop.push(account.on('ended', (problem) => void this.#onEnded(problem)));
+    if (account.verification) {
+      this.#stop.push(account.verification.on('change', () => this.requestUpdate()));
+      if (!kept && !(await this.#offerVerification(account))) return;
+    }
     const target = this.target;
     this.target = undefined;
     if (target && !notice) {
@@ -310,12 +363,29 @@ export class SiegelMatrixApp extends SiegelElement {
     this.view = 'rooms';
   }
 
+  /** A step that can be skipped. False: signed out meanwhile. */
+  async #offerVerification(account: MatrixAccount): Promise<boolean> {
+    const { verification } = account;
+    this.view = 'starting';
+    await verification?.ready;
+    if (this.#account !== account) return false;
+    if (verification?.own !== 'unverified' && verification?.own !== 'no-identity') return true;
+    const over = new Promise<void>((resolve) => {
+      this.#verified = resolve;
+    });
+    this.view = 'verify';
+    await over;
+    this.#verified = undefined;
+    return this.#account === account;
+  }
+
   async #onEnded(problem: MatrixProblem | undefined): Promise<void> {
     await this.#dropCall(false);
     for (const stop of this.#stop.splice(0)) stop();
     // Whoever was put out of a call wants to go back there.
     if (problem && this.#room) this.target = { room: this.#room.id, ...(this.#server ? { server: this.#server } : {}) };
     this.#account = undefined;
+    this.#verified?.();
     this.#room = undefined;
     this.problem = problem;
     this.view = 'sign-in';

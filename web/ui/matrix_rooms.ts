@@ -70,6 +70,20 @@ export class SiegelMatrixRooms extends SiegelElement {
         min-width: 0;
         overflow-wrap: anywhere;
       }
+      .device {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.35rem 0.6rem;
+        font-size: var(--size-s);
+        color: var(--amber-text);
+      }
+      .device.good {
+        color: var(--green-text);
+      }
+      .device .button {
+        margin-left: auto;
+      }
       ul {
         display: grid;
         gap: 0.5rem;
@@ -152,7 +166,13 @@ export class SiegelMatrixRooms extends SiegelElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#stop = this.account.on('change', () => this.requestUpdate());
+    const stops = [
+      this.account.on('change', () => this.requestUpdate()),
+      this.account.verification?.on('change', () => this.requestUpdate()),
+    ];
+    this.#stop = () => {
+      for (const stop of stops) stop?.();
+    };
   }
 
   override disconnectedCallback(): void {
@@ -214,6 +234,7 @@ export class SiegelMatrixRooms extends SiegelElement {
           ${this.#problemFor('open')}
           <button type="submit" class="button wide" ?disabled=${this.busy}>${this.busy ? t.matrix.opening : t.matrix.open}</button>
         </form>
+        ${this.#device()}
         <div class="who">
           <p class="quiet small">${t.matrix.signedInAs} ${account.userId}</p>
           ${
@@ -243,6 +264,17 @@ export class SiegelMatrixRooms extends SiegelElement {
       </span>
       ${icons.camera}
     </button></li>`;
+  }
+
+  #device() {
+    const own = this.account.verification?.own;
+    if (own === undefined) return nothing;
+    const t = this.t.verify;
+    const good = own === 'verified';
+    return html`<div class="device ${good ? 'good' : ''}" data-own-device=${own}>
+      ${good ? icons.shieldGreen : icons.shieldAmber}<span>${t.own[own]}</span>
+      <button type="button" class="button plain" @click=${() => this.announce('verify-device')}>${good ? this.t.details : own === 'no-identity' ? t.setUp : t.device}</button>
+    </div>`;
   }
 
   #problemFor(place: 'list' | 'create' | 'open') {

@@ -14,10 +14,13 @@ export class SiegelNumbers extends SiegelElement {
     engine: { attribute: false },
     /** '' shows nothing, 'call' everybody, else a member's id. */
     target: {},
+    verifies: {},
   };
   declare room: CallRoom;
   declare engine: EngineInfo | undefined;
   declare target: string;
+  /** Where people and devices are verified; undefined: this kind of call has no such thing. */
+  declare verifies: 'here' | 'client' | undefined;
   #stop: (() => void) | undefined;
 
   static override styles = [
@@ -84,6 +87,7 @@ export class SiegelNumbers extends SiegelElement {
     super();
     this.target = '';
     this.engine = undefined;
+    this.verifies = undefined;
   }
 
   override connectedCallback(): void {
@@ -126,7 +130,7 @@ export class SiegelNumbers extends SiegelElement {
         <siegel-badge .badge=${member.badge} .label=${word}></siegel-badge>
         <p>${meaning}</p>
       </div>
-      ${this.#who(member)} ${this.#numbers(member.numbers, 'receive')} ${this.#tracks(member.tracks)}
+      ${this.#who(member)} ${this.#verify(member)} ${this.#numbers(member.numbers, 'receive')} ${this.#tracks(member.tracks)}
       <p class="quiet small">${t.numbersHint} ${t.insiders}</p>
     `;
   }
@@ -141,6 +145,22 @@ export class SiegelNumbers extends SiegelElement {
         ${member.trust ? html`<tr><th scope="row">${t.trustLabel}</th><td class=${bad ? 'bad' : ''}>${t.trust[member.trust]}</td></tr>` : nothing}
       </tbody>
     </table>`;
+  }
+
+  #verify(member: Member) {
+    const t = this.t.verify;
+    const name = member.name || this.t.someone;
+    if (this.verifies === 'client') return html`<p class="quiet small">${t.inClient}</p>`;
+    if (this.verifies === undefined || member.trust === undefined || member.trust === 'verified') return nothing;
+    if (member.trust === 'unverified') return html`<p class="quiet small">${t.peerFirst(name)}</p>`;
+    const changed = member.trust === 'changed';
+    return html`${changed ? html`<p class="small">${t.again}</p>` : nothing}
+      <div><button type="button" class="button" data-verify @click=${() => this.#ask(member.id, name)}>${icons.shieldGreen}${changed ? t.personAgain(name) : t.person(name)}</button></div>`;
+  }
+
+  #ask(member: string, name: string): void {
+    this.renderRoot.querySelector('dialog')?.close();
+    this.announce('verify-member', { member, name });
   }
 
   #call() {

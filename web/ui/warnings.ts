@@ -11,8 +11,10 @@ import { sharedStyles } from './styles';
 const kGrave: ReadonlySet<Warning['kind']> = new Set(['clear-media', 'changed-identity', 'room-not-encrypted']);
 
 export class SiegelWarnings extends SiegelElement {
-  static override properties = { warnings: { attribute: false } };
+  static override properties = { warnings: { attribute: false }, verifies: { type: Boolean } };
   declare warnings: readonly Warning[];
+  /** Something can be done here about unverified devices and changed identities. */
+  declare verifies: boolean;
 
   static override styles = [
     sharedStyles,
@@ -62,8 +64,22 @@ export class SiegelWarnings extends SiegelElement {
         background: var(--red-tint);
         color: var(--red-text);
       }
-      li .icon {
+      li > .icon {
         grid-row: span 2;
+      }
+      li p,
+      li .button {
+        grid-column: 2;
+      }
+      li .button {
+        justify-self: start;
+        min-height: 36px;
+        margin-top: 0.45rem;
+        padding: 0.25rem 0.75rem;
+        color: inherit;
+        background: transparent;
+        border-color: currentColor;
+        font-size: var(--size-s);
       }
       li p {
         font-size: var(--size-s);
@@ -82,6 +98,7 @@ export class SiegelWarnings extends SiegelElement {
   constructor() {
     super();
     this.warnings = [];
+    this.verifies = false;
   }
 
   override render() {
@@ -109,7 +126,7 @@ export class SiegelWarnings extends SiegelElement {
     `;
   }
 
-  #warning({ kind, name, at }: Warning) {
+  #warning({ kind, name, at, member }: Warning) {
     const { t } = this;
     const { title, text } = t.warning[kind];
     const time = new Date(at).toLocaleTimeString(language(), { hour: '2-digit', minute: '2-digit' });
@@ -117,7 +134,24 @@ export class SiegelWarnings extends SiegelElement {
       ${icons.warning}
       <h3>${title}<time>${time}</time></h3>
       <p>${text(name || t.someone)}</p>
+      ${this.#action(kind, name, member)}
     </li>`;
+  }
+
+  #action(kind: Warning['kind'], name: string, member: string | undefined) {
+    const t = this.t.verify;
+    if (!this.verifies) return nothing;
+    if (kind === 'own-device')
+      return html`<button type="button" class="button" @click=${() => this.#act('verify-device')}>${t.device}</button>`;
+    if (kind !== 'changed-identity' || member === undefined) return nothing;
+    const who = { member, name: name || this.t.someone };
+    return html`<p>${t.again}</p>
+      <button type="button" class="button" @click=${() => this.#act('verify-member', who)}>${t.personAgain(who.name)}</button>`;
+  }
+
+  #act(kind: 'verify-device' | 'verify-member', detail?: { member: string; name: string }): void {
+    this.#close();
+    this.announce(kind, detail);
   }
 
   readonly #open = (): void => this.renderRoot.querySelector('dialog')?.showModal();

@@ -48,6 +48,10 @@ export interface SiegelOptions extends Device {
   site?: number;
   /** Default: with the password. */
   signIn?: (guest: Guest) => Promise<void>;
+  /** An account that is in the room already: another device of the same person. */
+  account?: Account;
+  /** Stays at the step after signing in that verifies this device, which others skip. */
+  verifying?: boolean;
 }
 
 export interface ElementCallOptions extends Device {
@@ -113,6 +117,8 @@ export class Meeting {
     frame: (person: Person) => Frame | null,
     device: Device = {},
     site?: number,
+    existing?: Account,
+    verifying = false,
   ): Promise<Guest> {
     const index = this.guests.length;
     const person = await launchPerson(kind, { ...device, index });
@@ -124,12 +130,19 @@ export class Meeting {
         route.fulfill({ json: { rtc_transports }, headers: { 'Access-Control-Allow-Origin': '*' } }),
       );
     }
+    // Most tests are about something else than this device.
+    if (!verifying) {
+      const skip = person.page.locator('siegel-verify-device[step]').getByRole('button', { name: 'Not now' });
+      await person.page.addLocatorHandler(skip, () => skip.click());
+    }
     const name = person.name.toLowerCase();
-    const account = await this.stack.synapse.register(name, { displayName: person.name });
-    for (const provider of this.stack.providers)
-      await provider.addUser(name, { displayName: person.name, password: account.password });
-    await this.organiser.invite(roomId, account.userId);
-    await account.join(roomId);
+    const account = existing ?? (await this.stack.synapse.register(name, { displayName: person.name }));
+    if (!existing) {
+      for (const provider of this.stack.providers)
+        await provider.addUser(name, { displayName: person.name, password: account.password });
+      await this.organiser.invite(roomId, account.userId);
+      await account.join(roomId);
+    }
     const guest: Guest = Object.assign(person, {
       client,
       account,
@@ -187,7 +200,7 @@ export class Meeting {
     const guest = await this.visitor(kind, roomId, options);
     await test.step(`${guest.name} joins with our page (${kind})`, async () => {
       await (options.signIn ?? ((each) => this.signIn(each)))(guest);
-      if (options.join === false) return;
+      if (options.join === false || options.verifying) return;
       await this.joinFromLobby(guest);
     });
     return guest;
@@ -195,8 +208,9 @@ export class Meeting {
 
   /** A person who has opened the link of the room in our page, and is not signed in. */
   async visitor(kind: BrowserKind, roomId: string, options: SiegelOptions = {}): Promise<Guest> {
-    const { join: _join, signIn: _signIn, mode: _mode, site, ...device } = options;
-    const guest = await this.#add('siegel', kind, roomId, ({ page }) => page.mainFrame(), device, site);
+    const { join: _join, signIn: _signIn, mode: _mode, site, account, verifying, ...device } = options;
+    const frame = ({ page }: Person) => page.mainFrame();
+    const guest = await this.#add('siegel', kind, roomId, frame, device, site, account, verifying);
     await guest.page.goto(`${this.stack.link(roomId)}${options.mode ? `&mode=${options.mode}` : ''}`);
     return guest;
   }

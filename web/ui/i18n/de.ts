@@ -1,4 +1,5 @@
 import type { Messages } from './en';
+import { germanSymbol } from './symbols';
 
 export const de: Messages = {
   languageName: 'Deutsch',
@@ -399,6 +400,11 @@ export const de: Messages = {
       text: (name) =>
         `Die kryptografische Identität von ${name} ist eine andere als zuvor. Fragen Sie auf anderem Weg nach, ob das Konto neu eingerichtet wurde.`,
     },
+    'own-device': {
+      title: 'Ihr Gerät ist nicht bestätigt',
+      text: () =>
+        'Andere sehen an Ihrem Bild „Gerät nicht bestätigt“, weil Ihr Konto für dieses Gerät noch nicht bürgt.',
+    },
     'new-device': {
       title: 'Neues Gerät',
       text: (name) => `${name} nimmt mit einem Gerät teil, das hier noch nicht gesehen wurde.`,
@@ -521,6 +527,123 @@ export const de: Messages = {
     'sfu-unreachable': 'Der Medienserver antwortet nicht.',
     offline: 'Keine Verbindung zum Homeserver. Ein neuer Versuch läuft…',
     internal: 'Etwas ist schiefgegangen. Es wurde nichts gesendet; versuchen Sie es erneut.',
+  },
+
+  // Geräte und Personen bestätigen
+  verify: {
+    device: 'Dieses Gerät bestätigen',
+    person: (name) => `${name} bestätigen`,
+    personAgain: (name) => `${name} erneut bestätigen`,
+    security: 'Sicherheit dieses Geräts',
+    own: {
+      unknown: 'Ob dieses Gerät bestätigt ist, ist nicht bekannt.',
+      'no-identity': 'Ihr Konto kann noch nicht für Geräte bürgen.',
+      unverified: 'Dieses Gerät ist nicht bestätigt.',
+      verified: 'Dieses Gerät ist bestätigt.',
+    },
+    why: 'Ihr Konto bürgt noch nicht für dieses Gerät: Andere sehen an Ihrem Bild „Gerät nicht bestätigt“, weil jemand anderes es hinzugefügt haben könnte. Bestätigen Sie es einmal, auf einem dieser Wege:',
+    whyNone:
+      'Ihr Konto hat noch keine kryptografische Identität. Mit ihr bürgt es für Ihre Geräte, und andere sehen, dass wirklich Sie es sind; ohne sie sehen sie „Gerät nicht bestätigt“. Es dauert eine Minute. Sie erhalten einen Wiederherstellungsschlüssel zum Aufbewahren.',
+    noWay:
+      'Es gibt kein anderes bestätigtes Gerät, und es wurde kein Wiederherstellungsschlüssel eingerichtet. Öffnen Sie den Matrix-Client, in dem Sie Verschlüsselung nutzen, richten Sie dort die Wiederherstellung ein (oder setzen Sie sie zurück) und kommen Sie wieder.',
+    verifiedText: 'Ihr Konto bürgt dafür: Andere sehen an Ihrem Bild keine Warnung.',
+    cannotVouch: 'Um andere zu bestätigen, braucht dieses Gerät noch Ihren Wiederherstellungsschlüssel.',
+    lasts:
+      'Wenn Sie nicht angemeldet bleiben, endet dieses Gerät mit der Seite; das nächste muss wieder bestätigt werden.',
+    withKey: 'Mit dem Wiederherstellungsschlüssel',
+    withKeyHint: 'Der Schlüssel oder die Passphrase, die Sie beim Einrichten der Verschlüsselung aufbewahrt haben.',
+    withDevice: 'Mit einem anderen Gerät',
+    withDeviceHint: 'Symbole mit einem Gerät vergleichen, auf dem Sie angemeldet sind, zum Beispiel in Element.',
+    setUp: 'Einrichten',
+    notNow: 'Jetzt nicht',
+    toCall: 'Weiter',
+    key: 'Wiederherstellungsschlüssel',
+    keyOrPhrase: 'Wiederherstellungsschlüssel oder Passphrase',
+    keyHint: 'Wird in diesem Browser einmal verwendet und dann vergessen. Er wird nie gesendet.',
+    show: 'Eingabe anzeigen',
+    verifyButton: 'Bestätigen',
+    verifying: 'Wird bestätigt …',
+    newTitle: 'Ihr Wiederherstellungsschlüssel',
+    newText:
+      'Bewahren Sie ihn dort auf, wo nur Sie hinkommen, zum Beispiel in einem Passwortmanager. Mit ihm bestätigen Sie Ihr nächstes Gerät. Er wird nur jetzt gezeigt; wer ihn hat, kann sich für Sie ausgeben.',
+    copy: 'Kopieren',
+    copied: 'Kopiert',
+    save: 'Als Datei speichern',
+    saved: 'Ich habe ihn gesichert',
+    saving: 'Wird eingerichtet …',
+    fileText: (address, key) => `Matrix-Wiederherstellungsschlüssel von ${address}\n\n${key}\n`,
+    password: 'Passwort Ihres Kontos',
+    passwordHint: 'Ihr Homeserver verlangt es, bevor er eine Identität annimmt.',
+    done: 'Dieses Gerät ist bestätigt',
+    doneText: 'An Ihrem Bild steht für andere nicht mehr „Gerät nicht bestätigt“.',
+    inClient:
+      'Schlüssel und Bestätigung liegen beim Matrix-Client, der diese Besprechung anzeigt: Bestätigen Sie Geräte und Personen dort.',
+    peerFirst: (name) =>
+      `${name} kann hier bestätigt werden, sobald ${name} das Gerät bestätigt hat, das in dieser Besprechung benutzt wird.`,
+    again:
+      'Bestätigen Sie nur erneut, wenn Sie wissen, warum die Identität eine andere ist: Fragen Sie auf einem Weg nach, der nicht über den Server führt.',
+    incomingOwn: 'Ein anderes Ihrer Geräte fragt an',
+    incomingOwnText:
+      'Nehmen Sie nur an, wenn Sie sich gerade selbst auf einem anderen Gerät anmelden. Danach bürgt Ihr Konto für jenes Gerät.',
+    incoming: (name) => `${name} möchte Sie bestätigen`,
+    incomingText:
+      'Sie vergleichen miteinander sieben Symbole. Danach sehen beide, wenn sich die Identität der anderen Person ändert.',
+    blocked: 'Bestätigen Sie zuerst dieses Gerät: Vorher können Sie für niemanden bürgen.',
+    accept: 'Annehmen',
+    decline: 'Ablehnen',
+    waitingOwn: 'Nehmen Sie auf Ihrem anderen Gerät an',
+    waitingOwnText:
+      'Die Anfrage ging an alle Geräte, auf denen Sie angemeldet sind. Nehmen Sie sie auf einem davon an.',
+    waiting: (name) => `Warten auf ${name}`,
+    waitingText: 'Die Anfrage wird dort jetzt angezeigt.',
+    preparing: 'Der Vergleich wird vorbereitet …',
+    compare: 'Sehen beide dasselbe?',
+    compareOwnText: 'Das andere Gerät muss dieselben Symbole in derselben Reihenfolge zeigen.',
+    compareText: (name) =>
+      `Lesen Sie sie einander vor, in der Besprechung oder wenn Sie sich treffen. ${name} muss dieselben in derselben Reihenfolge sehen, und Sie müssen sicher sein, dass es ${name} ist, der oder die antwortet.`,
+    compareNumbers: 'Das andere Gerät zeigt keine Symbole: Vergleichen Sie diese Zahlen.',
+    match: 'Sie stimmen überein',
+    differ: 'Sie stimmen nicht überein',
+    confirmed: 'Warten, bis die andere Seite zustimmt …',
+    ended: {
+      done: 'Bestätigt',
+      cancelled: 'Abgebrochen',
+      declined: 'Die andere Seite hat abgelehnt',
+      mismatch: 'Die Symbole stimmten nicht überein',
+      timeout: 'Niemand hat geantwortet',
+      elsewhere: 'Auf einem anderen Gerät beantwortet',
+      unsupported: 'Mit diesem Gerät geht das nicht',
+      failed: 'Es hat nicht geklappt',
+    },
+    endedText: {
+      done: 'Sie sehen eine Warnung, falls sich diese Identität je ändert.',
+      cancelled: 'Es wurde nichts bestätigt.',
+      declined: 'Es wurde nichts bestätigt.',
+      mismatch:
+        'Es wurde nichts bestätigt. Vielleicht ist jemand zwischen Ihnen: Sprechen Sie hier über nichts Vertrauliches und sagen Sie denen Bescheid, die Ihren Server betreiben.',
+      timeout: 'Es wurde nichts bestätigt. Versuchen Sie es erneut, wenn beide da sind.',
+      elsewhere: 'Dort können Sie weitermachen.',
+      unsupported: 'Es kann keine Symbole vergleichen. Es wurde nichts bestätigt.',
+      failed: 'Es wurde nichts bestätigt. Versuchen Sie es noch einmal.',
+    },
+    endedOwn: 'Ihr Konto bürgt für beide Geräte.',
+    symbol: germanSymbol,
+    problem: {
+      'wrong-recovery-key': 'Dieser Schlüssel passt nicht. Prüfen Sie auf Tippfehler; es wurde nichts behalten.',
+      'no-recovery': 'Für dieses Konto wurde keine Wiederherstellung eingerichtet.',
+      'other-identity':
+        'Der Schlüssel stimmt, gehört aber zu einer früheren Identität Ihres Kontos. Das Konto wurde seither zurückgesetzt; bestätigen Sie mit einem anderen Gerät.',
+      'password-needed': 'Ihr Homeserver verlangt Ihr Passwort.',
+      'wrong-password': 'Das Passwort ist falsch.',
+      'set-up-elsewhere':
+        'Ein Teil davon besteht schon. Beenden Sie die Einrichtung in dem Matrix-Client, in dem Sie sie begonnen haben.',
+      'no-other-device': 'Es gibt kein anderes bestätigtes Gerät, das antworten könnte.',
+      'own-first': 'Bestätigen Sie zuerst dieses Gerät: Vorher können Sie für niemanden bürgen.',
+      'peer-first': 'Die andere Person muss zuerst ihr eigenes Gerät bestätigen.',
+      busy: 'Es läuft schon ein Vergleich. Beenden Sie ihn zuerst.',
+      offline: 'Der Homeserver antwortet nicht. Versuchen Sie es erneut.',
+      internal: 'Etwas ist schiefgegangen; es wurde nichts bestätigt. Versuchen Sie es erneut.',
+    },
   },
 
   details: 'Einzelheiten',

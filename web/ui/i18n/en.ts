@@ -385,6 +385,11 @@ export const en = {
       text: (name: string) =>
         `The cryptographic identity of ${name} is another one than before. Ask on another way whether the account was set up anew.`,
     },
+    'own-device': {
+      title: 'Your device is not verified',
+      text: () =>
+        'Others see “Unverified device” at your picture, because your account does not vouch for this device yet.',
+    },
     'new-device': {
       title: 'New device',
       text: (name: string) => `${name} joined with a device that was not seen here before.`,
@@ -501,6 +506,121 @@ export const en = {
     'sfu-unreachable': 'The media server does not answer.',
     offline: 'There is no connection to the homeserver. Trying again…',
     internal: 'Something went wrong. Nothing was sent; try again.',
+  },
+
+  // Verifying devices and people
+  verify: {
+    device: 'Verify this device',
+    person: (name: string) => `Verify ${name}`,
+    personAgain: (name: string) => `Verify ${name} again`,
+    security: 'Security of this device',
+    own: {
+      unknown: 'It is not known whether this device is verified.',
+      'no-identity': 'Your account cannot vouch for devices yet.',
+      unverified: 'This device is not verified.',
+      verified: 'This device is verified.',
+    },
+    why: 'Your account does not vouch for this device yet: others see “Unverified device” at your picture, because somebody else could have added it. Verify it once, in one of these ways:',
+    whyNone:
+      'Your account has no cryptographic identity yet. With one, it vouches for your devices, and others see that it is really you: without it they see “Unverified device”. It takes a minute. You get a recovery key to keep.',
+    noWay:
+      'There is no other verified device, and no recovery key was set up. Open the Matrix client in which you use encryption, set up recovery there (or reset it), then come back.',
+    verifiedText: 'Your account vouches for it: others see no warning at your picture.',
+    cannotVouch: 'To verify other people, this device also needs your recovery key.',
+    lasts: 'If you do not stay signed in, this device ends with the page, and the next one has to be verified again.',
+    withKey: 'With the recovery key',
+    withKeyHint: 'The key or phrase that you kept when encryption was set up.',
+    withDevice: 'With another device',
+    withDeviceHint: 'Compare symbols with a device on which you are signed in, for example in Element.',
+    setUp: 'Set it up',
+    notNow: 'Not now',
+    toCall: 'Continue',
+    key: 'Recovery key',
+    keyOrPhrase: 'Recovery key or security phrase',
+    keyHint: 'Used once in this browser, then forgotten. It is never sent.',
+    show: 'Show what I type',
+    verifyButton: 'Verify',
+    verifying: 'Verifying…',
+    newTitle: 'Your recovery key',
+    newText:
+      'Keep it where only you get to it, for example in a password manager. With it you verify your next device. It is shown only now; whoever has it can pass as you.',
+    copy: 'Copy',
+    copied: 'Copied',
+    save: 'Save as a file',
+    saved: 'I have saved it',
+    saving: 'Setting up…',
+    fileText: (address: string, key: string) => `Matrix recovery key of ${address}\n\n${key}\n`,
+    password: 'Password of your account',
+    passwordHint: 'Your homeserver asks for it before it accepts an identity.',
+    done: 'This device is verified',
+    doneText: 'Others see no “Unverified device” at your picture any more.',
+    inClient:
+      'Keys and verification are in the hands of the Matrix client that shows this call: verify devices and people there.',
+    peerFirst: (name: string) =>
+      `${name} can be verified here when ${name} has verified the device that is used in this call.`,
+    again:
+      'Verify again only if you know why the identity is another one: ask in a way that does not go through the server.',
+    // Comparing symbols
+    incomingOwn: 'Another of your devices asks',
+    incomingOwnText:
+      'Accept only if you are signing in on another device right now. After that your account vouches for that device.',
+    incoming: (name: string) => `${name} wants to verify you`,
+    incomingText:
+      'You compare seven symbols with each other. After that both see when the identity of the other changes.',
+    blocked: 'First verify this device: until then you cannot vouch for anybody.',
+    accept: 'Accept',
+    decline: 'Decline',
+    waitingOwn: 'Accept on your other device',
+    waitingOwnText: 'A request was sent to all devices on which you are signed in. Accept it on one of them.',
+    waiting: (name: string) => `Waiting for ${name}`,
+    waitingText: 'The request is shown there now.',
+    preparing: 'Preparing the comparison…',
+    compare: 'Do you see the same?',
+    compareOwnText: 'The other device must show the same symbols in the same order.',
+    compareText: (name: string) =>
+      `Read them to each other, in the call or when you meet. ${name} must see the same in the same order, and you must be sure that it is ${name} who answers.`,
+    compareNumbers: 'The other device shows no symbols: compare these numbers.',
+    match: 'They match',
+    differ: 'They do not match',
+    confirmed: 'Waiting for the other side to confirm…',
+    ended: {
+      done: 'Verified',
+      cancelled: 'Cancelled',
+      declined: 'The other side declined',
+      mismatch: 'They did not match',
+      timeout: 'Nobody answered',
+      elsewhere: 'Answered on another device',
+      unsupported: 'This is not possible with that device',
+      failed: 'It did not work',
+    },
+    endedText: {
+      done: 'You will see a warning if this identity ever changes.',
+      cancelled: 'Nothing was verified.',
+      declined: 'Nothing was verified.',
+      mismatch:
+        'Nothing was verified. Somebody may be between you: do not talk about anything confidential here, and tell whoever runs your server.',
+      timeout: 'Nothing was verified. Try again when both of you are there.',
+      elsewhere: 'You can go on there.',
+      unsupported: 'It cannot compare symbols. Nothing was verified.',
+      failed: 'Nothing was verified. Try again.',
+    },
+    endedOwn: 'Your account vouches for both devices.',
+    symbol: (name: string) => name,
+    problem: {
+      'wrong-recovery-key': 'This key does not fit. Check for typing errors; nothing was kept.',
+      'no-recovery': 'No recovery was set up for this account.',
+      'other-identity':
+        'The key is right, but it belongs to an earlier identity of your account. The account was reset since; verify with another device.',
+      'password-needed': 'Your homeserver asks for your password.',
+      'wrong-password': 'The password is wrong.',
+      'set-up-elsewhere': 'A part of this exists already. Finish it in the Matrix client in which you began it.',
+      'no-other-device': 'There is no other verified device that could answer.',
+      'own-first': 'First verify this device: until then you cannot vouch for anybody.',
+      'peer-first': 'The other person has to verify their own device first.',
+      busy: 'Another comparison is going on. Finish it first.',
+      offline: 'The homeserver does not answer. Try again.',
+      internal: 'Something went wrong; nothing was verified. Try again.',
+    },
   },
 
   details: 'Details',
