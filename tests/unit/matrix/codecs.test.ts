@@ -5,6 +5,7 @@ import { ClientAccount } from '../../../web/matrix/account';
 import type { Session } from '../../../web/matrix/client';
 import { sessionStore } from '../../../web/matrix/store';
 import type { VideoCodec } from '../../../web/matrix/types';
+import { SecretKeys } from '../../../web/matrix/verification';
 import { FakeMedia, newClient, newRoom } from './fakes';
 
 vi.mock('../../../web/livekit', async (original) => ({
@@ -32,7 +33,7 @@ async function account(remember: boolean, kept?: VideoCodec) {
   const room = await newRoom(client, ['@me:hs']);
   vi.spyOn(client, 'getRoom').mockReturnValue(room);
   const session = { userId: '@me:hs', serverName: 'hs', remember } as Session;
-  const found = new ClientAccount(client, session, new URL('https://page/assets/'), 'https://page/');
+  const found = new ClientAccount(client, session, new URL('https://page/assets/'), 'https://page/', new SecretKeys());
   await load.mock.results[0]?.value;
   return { load, call: () => found.call(room.roomId, { media: new FakeMedia() as unknown as LocalMedia }) };
 }
