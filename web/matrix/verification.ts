@@ -397,6 +397,8 @@ export class ClientVerification extends Emitter<{ change: undefined }> implement
     const storage = this.#client.secretStorage;
     try {
       const status = await crypto.getCrossSigningStatus();
+      // Without them the SDK could not see whether the private keys belong to them.
+      if (!status.publicKeysOnDevice) await crypto.userHasCrossSigningKeys(this.#me, true);
       if (!status.privateKeysInSecretStorage) throw new VerificationError('no-recovery');
       const had = Object.values(status.privateKeysCachedLocally).every(Boolean);
       const keys = await storage.isStored('m.cross_signing.master');
@@ -548,21 +550,13 @@ export class ClientVerification extends Emitter<{ change: undefined }> implement
 
   #onRequest(request: VerificationRequest): void {
     if (this.#closed || request.initiatedByMe || !request.pending) return;
-    const current = this.#comparison;
-    if (current && current.phase !== 'ended') {
-      // Both asked at the same time: one of the two requests goes on, and both sides choose the same one.
-      const theirs = `${request.otherUserId}|${request.otherDeviceId ?? ''}`;
-      if (current.phase !== 'waiting' || current.address !== request.otherUserId) return;
-      if (theirs > `${this.#me}|${this.#device}`) return;
-      current.cancel();
-      this.#take(request).accept();
-      return;
-    }
+    // One at a time. (Where both sides asked, the SDK has called off both requests.)
+    if (this.#comparison && this.#comparison.phase !== 'ended') return;
     if (this.#asking) return;
     this.#take(request);
   }
 
-  #take(request: VerificationRequest): SasComparison {
+  #take(request: VerificationRequest): void {
     const { otherUserId, isSelfVerification } = request;
     const comparison = new SasComparison({
       request,
@@ -576,7 +570,6 @@ export class ClientVerification extends Emitter<{ change: undefined }> implement
     });
     this.#comparison = comparison;
     this.#changed();
-    return comparison;
   }
 
   /** What a comparison was for came true, for the cryptography. */

@@ -118,12 +118,24 @@ export async function startSdkPeer(account: Account, homeserver: string): Promis
       return made?.encodedPrivateKey ?? '';
     },
     async replaceIdentity() {
-      // The old storage is not opened for that.
+      // The old storage is not opened for that, and stays as it is: with the keys of the identity that was.
+      const storage = await client.secretStorage.getDefaultKeyId();
+      const becomes = (id: string | null) =>
+        until(
+          async () => (await client.secretStorage.getDefaultKeyId()) === id,
+          10_000,
+          () => `the storage is not ${id}`,
+        );
       await client.secretStorage.setDefaultKeyId(null);
+      await becomes(null);
       await crypto.bootstrapCrossSigning({ setupNewCrossSigning: true, authUploadDeviceSigningKeys: authorize });
+      await client.secretStorage.setDefaultKeyId(storage);
+      await becomes(storage);
     },
     async recover(recoveryKey) {
       given = recoveryKey;
+      // The SDK needs the public keys first.
+      await crypto.userHasCrossSigningKeys();
       await crypto.bootstrapCrossSigning({});
       await until(verified, 15_000, () => 'the peer is not verified with this key', 200);
     },

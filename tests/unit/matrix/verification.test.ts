@@ -598,19 +598,6 @@ describe('requests', () => {
     expect(verification.comparison).toBeUndefined();
   });
 
-  it('of both sides at the same time become one: the same one on both sides', async () => {
-    const outcome = async (theirs: string) => {
-      const { verification, ask } = await account({ signed: true, cached: true, otherSigned: true });
-      await verification.compareMember(`${theirs}|THEIRS`);
-      const request = Object.assign(new FakeRequest(), { initiatedByMe: false, otherUserId: theirs });
-      ask(request);
-      return [verification.comparison?.incoming, request.told];
-    };
-    // '@a:hs|MINE' is the smaller one of these two, and the larger one of the others.
-    expect(await outcome('@b:hs')).toEqual([false, []]);
-    expect(await outcome('@A:hs')).toEqual([true, ['accept']]);
-  });
-
   it('to a person need a device that can vouch, and one of theirs that its owner signed', async () => {
     const unable = await account({ signed: true, cached: false });
     await expect(unable.verification.compareMember('@b:hs|X')).rejects.toMatchObject({ problem: 'own-first' });
