@@ -5,9 +5,13 @@ import { define, SiegelElement } from './element';
 import { icons } from './icons';
 import { sharedStyles } from './styles';
 
+/** A badge is measured anew several times a second and says the same most of the time: then nothing is drawn. */
+export const otherBadge = (now: Badge | undefined, before: Badge | undefined): boolean =>
+  now?.level !== before?.level || now?.cause !== before?.cause;
+
 export class SiegelBadge extends SiegelElement {
   static override properties = {
-    badge: { attribute: false },
+    badge: { attribute: false, hasChanged: otherBadge },
     label: {},
     compact: { type: Boolean },
     level: { reflect: true, attribute: 'data-level' },

@@ -2,8 +2,8 @@
 import { css, html, nothing, type PropertyValues } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
 import type { Chat, ChatMessage } from '../call';
+import { clockTime } from './clock';
 import { define, SiegelElement } from './element';
-import { language } from './i18n';
 import { icons } from './icons';
 import { sharedStyles } from './styles';
 
@@ -230,7 +230,7 @@ export class SiegelChat extends SiegelElement {
     const { t } = this;
     const own = message.member === '';
     const first = !before || before.member !== message.member || message.at - before.at > kGroupMs;
-    const time = new Date(message.at).toLocaleTimeString(language(), { hour: '2-digit', minute: '2-digit' });
+    const time = clockTime(message.at);
     const unreadable = message.state === 'unreadable';
     return html`<li class="${own ? 'own' : ''} ${first ? 'first' : ''} ${unreadable ? 'unreadable' : ''}">
       ${first ? html`<span class="who">${own ? nothing : html`<b>${message.name || t.someone}</b>`}<time>${time}</time></span>` : nothing}

@@ -2,7 +2,7 @@
 import { css, html, nothing } from 'lit';
 import { live } from 'lit/directives/live.js';
 import type { Badge } from '../call';
-import './badge';
+import { otherBadge } from './badge';
 import { define, SiegelElement } from './element';
 import { icons } from './icons';
 import { sharedStyles } from './styles';
@@ -20,7 +20,7 @@ export class SiegelTile extends SiegelElement {
     muted: { type: Boolean },
     hand: { type: Boolean },
     speaking: { type: Boolean, reflect: true },
-    badge: { attribute: false },
+    badge: { attribute: false, hasChanged: otherBadge },
     status: {},
     avatar: {},
     reaction: {},

@@ -2,8 +2,8 @@
 import { css, html, nothing } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
 import type { Warning } from '../call';
+import { clockTime } from './clock';
 import { define, SiegelElement } from './element';
-import { language } from './i18n';
 import { icons } from './icons';
 import { sharedStyles } from './styles';
 
@@ -11,7 +11,15 @@ import { sharedStyles } from './styles';
 const kGrave: ReadonlySet<Warning['kind']> = new Set(['clear-media', 'changed-identity', 'room-not-encrypted']);
 
 export class SiegelWarnings extends SiegelElement {
-  static override properties = { warnings: { attribute: false }, verifies: { type: Boolean } };
+  static override properties = {
+    // The list is a new one each time it is asked for; what stands in it is not.
+    warnings: {
+      attribute: false,
+      hasChanged: (now: readonly Warning[] = [], before: readonly Warning[] = []) =>
+        now.length !== before.length || now.some((warning, i) => warning !== before[i]),
+    },
+    verifies: { type: Boolean },
+  };
   declare warnings: readonly Warning[];
   /** Something can be done here about unverified devices and changed identities. */
   declare verifies: boolean;
@@ -129,7 +137,7 @@ export class SiegelWarnings extends SiegelElement {
   #warning({ kind, name, at, member }: Warning) {
     const { t } = this;
     const { title, text } = t.warning[kind];
-    const time = new Date(at).toLocaleTimeString(language(), { hour: '2-digit', minute: '2-digit' });
+    const time = clockTime(at);
     return html`<li data-warning=${kind} class=${kGrave.has(kind) ? 'grave' : ''}>
       ${icons.warning}
       <h3>${title}<time>${time}</time></h3>
