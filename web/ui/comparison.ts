@@ -31,7 +31,7 @@ export class SiegelComparison extends SiegelElement {
       }
       .symbols {
         display: grid;
-        grid-template-columns: repeat(4, minmax(0, 1fr));
+        grid-template-columns: repeat(3, minmax(0, 1fr));
         gap: 0.5rem;
         margin: 0;
         padding: 0;
@@ -47,13 +47,13 @@ export class SiegelComparison extends SiegelElement {
         justify-items: center;
         align-content: start;
         gap: 0.3rem;
-        padding: 0.6rem 0.15rem 0.5rem;
+        padding: 0.6rem 0 0.5rem;
         border-radius: var(--radius-control);
         background: var(--surface-2);
-        font-size: 0.8125rem;
+        font-size: 0.75rem;
         line-height: 1.2;
         text-align: center;
-        hyphens: auto;
+        hyphens: manual;
         overflow-wrap: anywhere;
       }
       .symbols .sign {

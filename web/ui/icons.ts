@@ -61,6 +61,10 @@ export const icons = {
   shieldAmber: icon(svg`${shield}<path d="M12 8.200v4l2.4 1.6" />`),
   shieldRed: icon(svg`${shield}<path d="M12 8v4.700M12 15.900v.1" />`),
   warning: icon(svg`<path d="M12 4l9 15.500H3zM12 10v4.300M12 17v.1" />`),
+  copy: icon(
+    svg`<rect x="8.5" y="8.500" width="11" height="11" rx="2" /><path d="M15.500 8.500V6.500a2 2 0 0 0-2-2h-7a2 2 0 0 0-2 2v7a2 2 0 0 0 2 2h2" />`,
+  ),
+  download: icon(svg`<path d="M12 4v10.500M7.500 10.500l4.500 4.500 4.500-4.500M5 19.500h14" />`),
   key: icon(svg`<circle cx="8" cy="15.5" r="4" /><path d="M11 12.500L19.5 4M16 7.500l2.5 2.5" />`),
   gauge: icon(svg`<path d="M4 17.500a8.5 8.5 0 1 1 16 0M12 15.500l4-5.5" />`),
   leaf: icon(svg`<path d="M5 19c0-9 5-14 15-14 0 10-5 14-11 14-2 0-3.3-.6-4-2M5 19c1-4 4-7 8-8.5" />`),

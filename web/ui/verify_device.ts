@@ -313,8 +313,8 @@ export class SiegelVerifyDevice extends SiegelElement {
       <p>${t.newText}</p>
       <output class="new-key" data-new-key aria-label=${t.newTitle}>${this.#identity?.recoveryKey ?? ''}</output>
       <div class="actions">
-        <button type="button" class="button" @click=${this.#copy}>${this.copied ? icons.check : icons.link}${this.copied ? t.copied : t.copy}</button>
-        <button type="button" class="button" @click=${this.#save}>${icons.leaf}${t.save}</button>
+        <button type="button" class="button" @click=${this.#copy}>${this.copied ? icons.check : icons.copy}${this.copied ? t.copied : t.copy}</button>
+        <button type="button" class="button" @click=${this.#save}>${icons.download}${t.save}</button>
       </div>
       <form autocomplete="off" @submit=${this.#finish}>
         ${

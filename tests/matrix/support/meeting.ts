@@ -200,6 +200,7 @@ export class Meeting {
     const guest = await this.visitor(kind, roomId, options);
     await test.step(`${guest.name} joins with our page (${kind})`, async () => {
       await (options.signIn ?? ((each) => this.signIn(each)))(guest);
+      if (options.verifying) await guest.page.locator('siegel-verify-device[step]').waitFor({ timeout: 60_000 });
       if (options.join === false || options.verifying) return;
       await this.joinFromLobby(guest);
     });

@@ -10,7 +10,7 @@ import {
   VerificationPhase,
   type VerificationRequest,
 } from 'matrix-js-sdk/lib/crypto-api/index.js';
-import type { Logger } from 'matrix-js-sdk/lib/logger.js';
+import { type Logger, logger } from 'matrix-js-sdk/lib/logger.js';
 import { ClientEvent, createClient, type MatrixClient, SyncState } from 'matrix-js-sdk/lib/matrix.js';
 import { until } from '../../browser/support/until';
 import type { Account } from '../../servers/matrix/stack.mjs';
@@ -26,6 +26,8 @@ promises.withResolvers ??= () => {
   });
   return { promise, resolve, reject };
 };
+// For what does not take the logger of its client.
+(logger as unknown as { setLevel(level: 'silent', persist: boolean): void }).setLevel('silent', false);
 const nothing = () => {};
 const silent: Logger = {
   trace: nothing,

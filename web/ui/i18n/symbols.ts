@@ -1,7 +1,7 @@
 /**
  * German names of the 64 symbols of a comparison. Two people read them to each other, often from different clients, so the names
  * are those of the Matrix specification (client-server API, "SAS method: emoji"; data-definitions/sas-emoji.json), keyed by
- * its English ones, which the SDK gives.
+ * its English ones, which the SDK gives. \u00ad is where a long one may be broken.
  */
 const kGerman: Readonly<Record<string, string>> = {
   Dog: 'Hund',
@@ -15,10 +15,10 @@ const kGerman: Readonly<Record<string, string>> = {
   Panda: 'Panda',
   Rooster: 'Hahn',
   Penguin: 'Pinguin',
-  Turtle: 'Schildkröte',
+  Turtle: 'Schild\u00adkröte',
   Fish: 'Fisch',
   Octopus: 'Oktopus',
-  Butterfly: 'Schmetterling',
+  Butterfly: 'Schmetter\u00adling',
   Flower: 'Blume',
   Tree: 'Baum',
   Cactus: 'Kaktus',
@@ -38,17 +38,17 @@ const kGerman: Readonly<Record<string, string>> = {
   Robot: 'Roboter',
   Hat: 'Hut',
   Glasses: 'Brille',
-  Spanner: 'Schraubenschlüssel',
-  Santa: 'Weihnachtsmann',
+  Spanner: 'Schrauben\u00adschlüssel',
+  Santa: 'Weihnachts\u00admann',
   'Thumbs Up': 'Daumen Hoch',
-  Umbrella: 'Regenschirm',
+  Umbrella: 'Regen\u00adschirm',
   Hourglass: 'Sanduhr',
   Clock: 'Uhr',
   Gift: 'Geschenk',
   'Light Bulb': 'Glühbirne',
   Book: 'Buch',
   Pencil: 'Bleistift',
-  Paperclip: 'Büroklammer',
+  Paperclip: 'Büro\u00adklammer',
   Scissors: 'Schere',
   Lock: 'Schloss',
   Key: 'Schlüssel',
@@ -67,7 +67,7 @@ const kGerman: Readonly<Record<string, string>> = {
   Anchor: 'Anker',
   Headphones: 'Kopfhörer',
   Folder: 'Ordner',
-  Pin: 'Stecknadel',
+  Pin: 'Steck\u00adnadel',
 };
 
 /** A name that is not in the table stays English: a word too many is better than a wrong one. */
