@@ -60,8 +60,10 @@ interface Event {
   /** The newcomer can open what this group seals; and this group what the newcomer seals. */
   opens: Record<string, number[]>;
   opened: Record<string, number[]>;
-  /** Keys that came after they were in use, of how many; the longest. */
-  late: { count: number; of: number; ms: number };
+  /** By group of whoever seals: keys that came to somebody after they were in use, of how many; the longest. */
+  late: Record<string, { count: number; of: number; ms: number }>;
+  /** What the process with all simulated members needed of a processor, ms. */
+  simulation: number;
   firstFrame?: number;
   allFrames?: number;
   shownExposure?: number;
@@ -91,6 +93,12 @@ interface ServerCounted {
   keyRequests: number;
   keyMessages: number;
   stateEvents: number;
+}
+
+/** Processor time so far: s of each page's main thread, µs of this process. */
+interface Busy {
+  pages: Map<PageMember, number>;
+  simulation: number;
 }
 
 class Call {
@@ -193,7 +201,7 @@ class Call {
     from: number,
     settledAt: number | undefined,
     names: { newcomer: string; publisher: string },
-    busyBefore: ReadonlyMap<PageMember, number>,
+    { pages: busyBefore, simulation: cpuBefore }: Busy,
   ): Promise<Event> {
     await sleep(kTailMs);
     await this.refresh();
@@ -211,7 +219,8 @@ class Call {
       changed: {},
       opens: {},
       opened: {},
-      late: { count: 0, of: 0, ms: 0 },
+      late: {},
+      simulation: (process.cpuUsage().user - cpuBefore) / 1000,
       asked: {},
       server: this.#server(from, to),
       busy: {},
@@ -228,9 +237,11 @@ class Call {
         const opens = opensAt(member, writer);
         if (!opens || opens.at < from) continue;
         last = Math.max(last, opens.at - from);
-        event.late.of++;
-        if (opens.late > 0) event.late.count++;
-        event.late.ms = Math.max(event.late.ms, opens.late);
+        event.late[writer.group] ??= { count: 0, of: 0, ms: 0 };
+        const late = event.late[writer.group] as { count: number; of: number; ms: number };
+        late.of++;
+        if (opens.late > 0) late.count++;
+        late.ms = Math.max(late.ms, opens.late);
         if (what === 'join' && member === newcomer) add(event.opens, writer.group, opens.at - from);
         if (what === 'join' && writer === newcomer) add(event.opened, member.group, opens.at - from);
       }
@@ -285,8 +296,9 @@ class Call {
     };
   }
 
-  async busy(): Promise<Map<PageMember, number>> {
-    return new Map(await Promise.all(this.pages.map(async (page) => [page, await page.busy()] as const)));
+  async busy(): Promise<Busy> {
+    const pages = new Map(await Promise.all(this.pages.map(async (page) => [page, await page.busy()] as const)));
+    return { pages, simulation: process.cpuUsage().user };
   }
 
   async close(): Promise<void> {
@@ -371,7 +383,7 @@ async function round(stand: Stand, call: Call, client: Client, account: Account)
     const staying = new Set(call.members.map(({ name }) => name));
     const publishing = call.pages.length;
     const busy = await call.busy();
-    busy.set(newcomer, await newcomer.busy());
+    busy.pages.set(newcomer, await newcomer.busy());
     const from = await newcomer.join();
     call.pages.push(newcomer);
     const settled = await call.settle(from, staying);
@@ -633,7 +645,14 @@ function print(events: readonly Event[]): void {
         counts(get((c) => c.keyMessages)),
         counts(get((c) => c.bytes) / 1000),
         counts(get((c) => c.cpuMs)),
-        `${counts(mean(found.map(({ late }) => late.count)))} of ${counts(mean(found.map(({ late }) => late.of)))}, ${counts(Math.max(...found.map(({ late }) => late.ms)))} ms`,
+        counts(mean(found.map(({ simulation }) => simulation))),
+        [...new Set(found.flatMap(({ late }) => Object.keys(late)))]
+          .map((group) => {
+            const each = found.flatMap(({ late }) => late[group] ?? []);
+            const share = mean(each.map(({ count, of: all }) => count / all));
+            return `${group} ${(100 * share).toFixed(0)} %, ${Math.max(...each.map(({ ms: most }) => most)).toFixed(0)} ms`;
+          })
+          .join('; '),
         found.some(({ keysMade: made }) => made)
           ? Object.entries(found[0]?.keysMade ?? {})
               .map(([group, { median, max }]) => `${group} ${median} (most ${max})`)
@@ -655,7 +674,8 @@ function print(events: readonly Event[]): void {
       'key messages',
       'kB out',
       'CPU ms',
-      'keys that came after their use',
+      'CPU ms of the simulation',
+      'keys that came after their use, the latest',
       'new keys of each',
     ],
     server,
