@@ -71,8 +71,8 @@ export class SiegelMatrixApp extends SiegelElement {
   #joined = false;
   #allowClear = false;
   #stop: Array<() => void> = [];
-  /** When this device was first seen to be unverified. */
-  #unverifiedAt = 0;
+  /** The same one for as long as it holds. */
+  #unverified: Warning | undefined;
   #verified: (() => void) | undefined;
 
   static override styles = [
@@ -197,11 +197,11 @@ export class SiegelMatrixApp extends SiegelElement {
   get #ownNotice(): Warning | undefined {
     const own = this.#account?.verification?.own;
     if (own !== 'unverified' && own !== 'no-identity') {
-      this.#unverifiedAt = 0;
+      this.#unverified = undefined;
       return undefined;
     }
-    this.#unverifiedAt ||= Date.now();
-    return { id: 'own-device', kind: 'own-device', name: '', at: this.#unverifiedAt };
+    this.#unverified ??= { id: 'own-device', kind: 'own-device', name: '', at: Date.now() };
+    return this.#unverified;
   }
 
   #content() {
