@@ -40,7 +40,10 @@ export interface TrackCounters {
   unprotected?: number;
   bytesIn: number;
   bytesOut: number;
-  /** Sum of engine time in µs (copies included; with WebCrypto until its answer), and how many frames went through it. */
+  /**
+   * Engine time in µs (copies included), summed over every sixteenth frame and multiplied: an estimate for all of them, 0 before
+   * the first sixteen; with WebCrypto every frame's time until its answer is added. And how many frames went through that.
+   */
   micros: number;
   viaWebCrypto: number;
   /** performance.timeOrigin-free worker clock in ms of the last passed and the last rejected frame; 0 when none. */

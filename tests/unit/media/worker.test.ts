@@ -179,7 +179,8 @@ describe.each([
       if (webCryptoFrom === always) expect(track.viaWebCrypto).toBeGreaterThan(30);
       else expect(track.viaWebCrypto).toBe(0);
       expect(track.lastPassedAt).toBeGreaterThan(0);
-      expect(track.micros).toBeGreaterThanOrEqual(0);
+      // Every sixteenth frame is timed, and whatever WebCrypto does.
+      expect(track.micros).toBeGreaterThan(0);
     }
   });
 

@@ -191,7 +191,7 @@ export class LiveKitWorker {
       const shared: PipeShared = {
         engine,
         webCryptoFrom: info.webCryptoFrom,
-        now: () => around.now(),
+        now: around.now,
         trapped: () => this.fail(new MediaError('worker-died', 'The engine trapped.')),
         watch: {
           rejected: (pipe, reason, frame) => this.#onRejected(pipe, reason, frame),

@@ -104,7 +104,7 @@ export class MediaWorker {
       const shared: PipeShared = {
         engine,
         webCryptoFrom: info.webCryptoFrom,
-        now: () => around.now(),
+        now: around.now,
         trapped: () => this.fail(new MediaError('worker-died', 'The engine trapped.')),
       };
       this.#running = { engine, shared };

@@ -18,6 +18,8 @@ import { Sequencer } from './sequencer';
 export const kMaxWaiting = 8;
 /** Per engine object: it has 64 tickets. Frames beyond go directly. */
 const kMaxTickets = 48;
+/** One frame in so many is timed: asking the clock twice for each would cost as much as opening a small one. A power of two. */
+const kTimedEvery = 16;
 /** Key-frame requests cost the sender bandwidth. */
 const kKeyFrameEveryMs = 500;
 
@@ -88,6 +90,7 @@ export class Pipe {
   #starved = false;
   /** Receiving: `counters.codec` still holds. */
   #codecKnown = false;
+  #codecNumber: number = Codec.unknown;
   #keyFrameAskedAt = Number.NEGATIVE_INFINITY;
 
   constructor(task: PipeTask, shared: PipeShared, ends: PipeEnds) {
@@ -184,14 +187,15 @@ export class Pipe {
     const shared = this.#shared;
     // Somebody else may be counted under these names by now.
     if (participant === undefined || participant.removed) return;
-    counters.frames++;
+    // The first frames of a track are slow and few: none of them stands for sixteen.
+    const timed = (++counters.frames & (kTimedEvery - 1)) === 0;
     const start = shared.now();
     try {
       this.#handle(frame, participant, start);
     } catch (error) {
       this.#broken(error, start);
     }
-    counters.micros += (shared.now() - start) * 1000;
+    if (timed) counters.micros += (shared.now() - start) * 1000 * kTimedEvery;
   }
 
   #handle(frame: EncodedFrame, participant: Participant, now: number): void {
@@ -241,9 +245,10 @@ export class Pipe {
       // taken for the wrong one does not open, so the next frame is asked again.
       if (type === FrameType.key || !this.#codecKnown) {
         counters.codec = this.#codec(frame.getMetadata());
+        this.#codecNumber = Codec[counters.codec];
         this.#codecKnown = counters.codec !== 'unknown';
       }
-      const codec = Codec[counters.codec];
+      const codec = this.#codecNumber;
       if (size >= this.#shared.webCryptoFrom.open && participant.opening < kMaxTickets) {
         if (this.#openSplit(frame, participant, data, handle, codec, type, now)) return;
       }
