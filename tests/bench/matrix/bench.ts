@@ -33,7 +33,8 @@ import { type Client, launchBrowser, PageMember } from './pages';
 const kRoot = join(import.meta.dirname, '../../..');
 const sizes = (process.env.SIEGEL_BENCH_MEMBERS ?? '2,10,50').split(',').map(Number);
 const rounds = Number(process.env.SIEGEL_BENCH_ROUNDS ?? 3);
-const clients = (process.env.SIEGEL_BENCH_CLIENTS ?? 'siegel,element call').split(',') as Client[];
+/** None: simulated members alone, without a browser. */
+const clients = (process.env.SIEGEL_BENCH_CLIENTS ?? 'siegel,element call').split(',').filter(Boolean) as Client[];
 /** After this a key is old: the next who joins makes everybody change theirs. */
 const kGraceMs = 10_500;
 const kPatienceMs = 90_000;
@@ -311,15 +312,22 @@ interface Stand {
   stack: Stack;
   site: ElementCallSite;
   organiser: Account;
-  publishers: Browser;
-  newcomers: Browser;
+  /** Undefined when there are no clients to open. */
+  publishers: Browser | undefined;
+  newcomers: Browser | undefined;
 }
 
 const failures: string[] = [];
 let serial = 0;
 const register = (stack: Stack, name: string) => stack.synapse.register(`${name}${++serial}`);
 
-async function openPage(call: Call, browser: Browser, client: Client, account: Account): Promise<PageMember> {
+async function openPage(
+  call: Call,
+  browser: Browser | undefined,
+  client: Client,
+  account: Account,
+): Promise<PageMember> {
+  if (!browser) throw new Error('no browser');
   const { stack, site, roomId, seen } = call;
   // A device of its own each time: our page makes one by signing in.
   const device = client === 'siegel' ? account : await stack.synapse.login(account.userId, account.password);
@@ -340,7 +348,8 @@ async function form(
   const newcomers = new Map<Client, Account>();
   for (const client of clients) newcomers.set(client, await register(stack, client === 'siegel' ? 'nora' : 'nils'));
   const simulated: Account[] = [];
-  for (let i = 0; i < size - 1 - publishers.length; i++) simulated.push(await register(stack, 'sim'));
+  for (let i = 0; i < size - (clients.length > 0 ? 1 : 0) - publishers.length; i++)
+    simulated.push(await register(stack, 'sim'));
   await call.open([...staying.map(([, account]) => account), ...newcomers.values(), ...simulated]);
   for (const [i, account] of simulated.entries())
     await call.addSimulated(account, i % 2 === 0 ? 'siegel' : 'matrix-js-sdk');
@@ -454,7 +463,7 @@ async function halfLeave(call: Call): Promise<Event> {
 async function calls(stand: Stand, size: number, events: Event[]): Promise<void> {
   log(`${size} members: registering and forming`);
   // Two people: a call for each kind of publisher. More: both in one.
-  const kinds: Client[][] = size <= 2 ? clients.map((client) => [client]) : [clients];
+  const kinds: Client[][] = size <= 2 && clients.length > 0 ? clients.map((client) => [client]) : [clients];
   const formed: Awaited<ReturnType<typeof form>>[] = [];
   try {
     for (const publishers of kinds) formed.push(await form(stand, size, publishers));
@@ -715,11 +724,11 @@ async function main(): Promise<void> {
   const browsers: Browser[] = [];
   try {
     stack = await startStack({ pages: { root: join(kRoot, 'build/test-site'), embed: [site.url] } });
-    const [publishers, newcomers] = [await launchBrowser(media), await launchBrowser(media)];
-    browsers.push(publishers, newcomers);
+    if (clients.length > 0) browsers.push(await launchBrowser(media), await launchBrowser(media));
+    const [publishers, newcomers] = browsers;
     const organiser = await stack.synapse.register('organiser');
     console.log(
-      `${cpus().length} x ${cpus()[0]?.model.trim()}, load ${loadavg()[0]?.toFixed(1)}; Chromium ${publishers.version()}; Synapse (SQLite) and LiveKit on loopback; ${rounds} rounds`,
+      `${cpus().length} x ${cpus()[0]?.model.trim()}, load ${loadavg()[0]?.toFixed(1)}; Chromium ${publishers?.version() ?? 'not used'}; Synapse (SQLite) and LiveKit on loopback; ${rounds} rounds`,
     );
     console.log(
       'Real browsers with camera and microphone (320 x 180, 20/s): one in our page and one in Element Call who stay (of two members: one), and the newcomer.\n' +
