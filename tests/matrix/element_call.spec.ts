@@ -136,6 +136,16 @@ test('three people, two clients: a late joiner opens nothing from before, a leav
       await leavesForGood(meeting, recorder, room, cleo, [ada, bert]);
       await meets(ada, bert);
       await meets(bert, ada);
+
+      // Back again; and now the one in Element Call goes.
+      await cleo.page.getByRole('button', { name: 'Join again', exact: true }).click();
+      await meeting.joinFromLobby(cleo);
+      await meets(bert, cleo);
+      await meets(cleo, bert);
+      await meets(cleo, ada);
+      await leavesForGood(meeting, recorder, room, bert, [ada, cleo]);
+      await meets(ada, cleo);
+      await meets(cleo, ada);
     } finally {
       await recorder.close();
     }

@@ -34,8 +34,8 @@ export interface Person {
   readonly page: Page;
   /** Everything the pages wrote to the console, and uncaught errors. */
   readonly console: string[];
-  /** `frame` is the address of the frame that asked, without its fragment. */
-  readonly requests: { url: string; body: string | null; frame: string }[];
+  /** `frame` is the address of the frame that asked, without its fragment; `token`: with an access token in a header. */
+  readonly requests: { url: string; body: string | null; frame: string; token: boolean }[];
   /** Addresses of WebSockets, those of workers included. */
   readonly sockets: string[];
   /** Reads the counts of all streams of live connections now; a capture must hold at least the largest ever read. */
@@ -101,9 +101,12 @@ export async function launchPerson(kind: BrowserKind, options: LaunchPersonOptio
   page.on('websocket', (socket) => sockets.push(socket.url()));
   context.on('request', (request) => {
     const url = request.url();
-    // Firefox's driver has no event of its own for these.
-    if (/^wss?:/.test(url)) sockets.push(url);
-    else requests.push({ url, body: request.postData(), frame: frameOf(request) });
+    // Firefox's driver has no event of its own for them.
+    if (request.headers().upgrade?.toLowerCase() === 'websocket') sockets.push(url);
+    else {
+      const token = 'authorization' in request.headers();
+      requests.push({ url, body: request.postData(), frame: frameOf(request), token });
+    }
   });
 
   const counted = new Map<number, OutboundCount>();

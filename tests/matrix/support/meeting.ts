@@ -262,11 +262,15 @@ export class Meeting {
     });
   }
 
-  /** Our page as a widget of the host page, with the URL template a room's widget event would carry. */
-  async siegelWidget(kind: BrowserKind, roomId: string): Promise<Guest> {
+  /**
+   * Our page as a widget of the host page, with the URL template a room's widget event would carry. `vouched`: the person's
+   * identity has signed the host's device, so others see that nobody else put it there.
+   */
+  async siegelWidget(kind: BrowserKind, roomId: string, options: { vouched?: boolean } = {}): Promise<Guest> {
     const guest = await this.#add('siegel widget', kind, roomId, ({ page }) => page.frames()[1] ?? null);
     await test.step(`${guest.name} joins with our page as a widget (${kind})`, async () => {
       await this.#openHost(guest);
+      if (options.vouched) await guest.page.evaluate((word) => widgetHost.vouch(word), guest.account.password);
       const variables = {
         widgetId: '$matrix_widget_id',
         roomId: '$matrix_room_id',

@@ -56,7 +56,8 @@ export const keyIndexesOf = (frames: readonly RecordedFrame[], identity: string)
 
 /** Runs in every frame of a page before its scripts: writes down each media key that the page hands to the browser. */
 export function installKeyNotes(): void {
-  if ('siegelHeldKeys' in globalThis) return;
+  // An empty page is no secure context, and has no keys.
+  if ('siegelHeldKeys' in globalThis || !('SubtleCrypto' in globalThis)) return;
   globalThis.siegelHeldKeys = [];
   const native = SubtleCrypto.prototype.importKey as (...all: unknown[]) => Promise<CryptoKey>;
   SubtleCrypto.prototype.importKey = function (this: SubtleCrypto, ...all: unknown[]) {

@@ -203,12 +203,6 @@ const driver = {
     ),
   /** What was unpublished, once more. */
   publishAgain: () => Promise.all(rooms.map((room) => publish(room, wishes.get(room) ?? {}))),
-  /** Whether everybody's tracks are received. */
-  subscribe: (on: boolean) => {
-    for (const room of rooms)
-      for (const participant of room.remoteParticipants.values())
-        for (const publication of participant.trackPublications.values()) publication.setSubscribed(on);
-  },
   putKey: (identity: string, index: number, raw: number[]) =>
     Promise.all(keyProviders.map((each) => each.put(identity, index, raw))),
   leave: () => Promise.all(rooms.splice(0).map((room) => room.disconnect())),
