@@ -76,7 +76,7 @@ for (const kind of kinds) {
       const room = await meeting.room({ name: 'Weekly meeting' });
       const ada = await meeting.visitor(kind, room);
       const { page } = ada;
-      const requests = new Requests(ada);
+      const requests = await Requests.of(ada);
       await toWays(page);
       await expect(page.getByRole('button', { name: /^Continue with/ })).toHaveCount(2);
       await expect(page.locator('.ways img')).toHaveCount(1);
@@ -154,7 +154,10 @@ for (const kind of kinds) {
       // A homeserver that leads nowhere (to the page, as one that is slow to answer): said, and there is a way out.
       await toWays(page);
       await page.route('**/login/sso/redirect/**', (route) => route.fulfill({ status: 204 }));
-      await page.getByRole('button', { name: `Continue with ${kWay}` }).click();
+      // Not by Playwright's own click: it waits for the page that does not come.
+      await page
+        .getByRole('button', { name: `Continue with ${kWay}` })
+        .evaluate((button: HTMLElement) => button.click());
       await expect(page.locator('[data-leaving]')).toContainText(
         'You are being taken to the sign-in page of localhost',
       );
@@ -188,7 +191,7 @@ for (const kind of kinds) {
       const room = await meeting.room({ name: 'Weekly meeting' });
       const ada = await meeting.visitor(kind, room);
       const { page } = ada;
-      const requests = new Requests(ada);
+      const requests = await Requests.of(ada);
       const theirs = await stolenReturn(meeting, ada);
       const token = theirs.searchParams.get('loginToken') ?? '';
       const pages = `${meeting.stack.pages?.url}/matrix/`;
@@ -265,7 +268,7 @@ for (const kind of kinds) {
       const how = { way: synapse.serverName, allow: true };
       const ada = await meeting.visitor(kind, room);
       const { page } = ada;
-      const requests = new Requests(ada);
+      const requests = await Requests.of(ada);
       const before = await devicesOf(ada);
       await toWays(page);
       await expect(page.getByLabel('Password', { exact: true })).toHaveCount(0);
@@ -338,7 +341,7 @@ for (const kind of kinds) {
       const room = await meeting.room({ name: 'Weekly meeting' });
       const ada = await meeting.visitor(kind, room);
       const { page } = ada;
-      const requests = new Requests(ada);
+      const requests = await Requests.of(ada);
       const how = { way: synapse.serverName, allow: true };
       await toProvider(ada, how);
       await page.getByRole('button', { name: 'Cancel' }).click();

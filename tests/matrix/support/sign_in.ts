@@ -51,27 +51,49 @@ export function kept(page: Page) {
 
 export const kNothing = { cookie: '', local: [], session: [], databases: [], caches: [] };
 
-/** Every request of a browser, with its headers, from now on. */
+/**
+ * Every request of a browser, with its headers, from now on. Firefox does not tell the body of a request that was asked for
+ * beforehand (CORS), so `fetch` of every document that opens from now on is noted as well.
+ */
 export class Requests {
   readonly #all: Request[] = [];
-  constructor({ context }: Guest) {
-    context.on('request', (request) => this.#all.push(request));
+  readonly #sent: { what: string; body: string }[] = [];
+
+  private constructor() {}
+
+  static async of({ context }: Guest): Promise<Requests> {
+    const requests = new Requests();
+    context.on('request', (request) => requests.#all.push(request));
+    await context.exposeBinding('siegelSent', (_source, method: string, url: string, body: string) => {
+      requests.#sent.push({ what: nameOf(method, url), body });
+    });
+    await context.addInitScript(() => {
+      const original = globalThis.fetch;
+      globalThis.fetch = (input, init) => {
+        const { siegelSent } = globalThis as unknown as { siegelSent: (...text: string[]) => void };
+        const body = init?.body;
+        const text = typeof body === 'string' || body instanceof URLSearchParams ? String(body) : '';
+        siegelSent(init?.method ?? 'GET', input instanceof Request ? input.url : String(input), text);
+        return original(input, init);
+      };
+    });
+    return requests;
   }
 
-  /** Those that hold this text anywhere: address, body or headers. `METHOD origin/path`. */
+  /** Those that hold this text anywhere: address, body or headers. `METHOD origin/path`, each once, sorted. */
   async holding(text: string): Promise<string[]> {
+    const holds = (part: string) => part.includes(text) || part.includes(encodeURIComponent(text));
     const found = await Promise.all(
       this.#all.map(async (request) => {
         // A request that waits for its answer has no complete headers yet: those that are known then.
         const late = new Promise<null>((resolve) => setTimeout(resolve, 2000, null));
         const headers = (await Promise.race([request.allHeaders(), late]).catch(() => null)) ?? request.headers();
         const parts = [request.url(), request.postData() ?? '', ...Object.values(headers)];
-        if (!parts.some((part) => part.includes(text) || part.includes(encodeURIComponent(text)))) return [];
-        const { origin, pathname } = new URL(request.url());
-        return [`${request.method()} ${origin}${pathname}`];
+        return parts.some(holds) ? [nameOf(request.method(), request.url())] : [];
       }),
     );
-    return found.flat();
+    const sent = this.#sent.filter(({ body }) => holds(body)).map(({ what }) => what);
+    return [...new Set([...found.flat(), ...sent])].sort();
   }
 
   /** Values that a parameter of an address had. */
@@ -82,6 +104,11 @@ export class Requests {
   to(path: string): Request[] {
     return this.#all.filter((request) => new URL(request.url()).pathname === path);
   }
+}
+
+function nameOf(method: string, url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${method} ${origin}${pathname}`;
 }
 
 /** Our sign-in page with a problem. */
