@@ -153,7 +153,7 @@ for (const kind of kinds) {
 
       // A homeserver that leads nowhere (to the page, as one that is slow to answer): said, and there is a way out.
       await toWays(page);
-      await page.route('**/login/sso/redirect/**', (route) => route.fulfill({ status: 204 }));
+      await page.route('**/login/sso/redirect/**', (route) => route.abort('aborted'));
       // Not by Playwright's own click: it waits for the page that does not come.
       await page
         .getByRole('button', { name: `Continue with ${kWay}` })
@@ -287,8 +287,8 @@ for (const kind of kinds) {
         ['urn:matrix:client:api:*', `urn:matrix:client:device:${sessions[0]?.device}`].sort(),
       );
       // The code came in the fragment, so that no server saw it in an address, and went to the authorization server.
-      const [exchange] = requests.to('/token');
-      const form = new URLSearchParams(exchange?.postData() ?? '');
+      const form = new URLSearchParams(requests.body('/token'));
+      for (const name of ['code', 'code_verifier', 'client_id']) expect(form.get(name), name).toMatch(/^.{10,}$/);
       expect(await requests.holding(form.get('code') ?? '-')).toEqual([`POST ${auth!.url}/token`]);
       expect(await requests.holding(form.get('code_verifier') ?? '-')).toEqual([`POST ${auth!.url}/token`]);
       const [asked] = requests.to('/auth');

@@ -88,12 +88,20 @@ export class Requests {
         // A request that waits for its answer has no complete headers yet: those that are known then.
         const late = new Promise<null>((resolve) => setTimeout(resolve, 2000, null));
         const headers = (await Promise.race([request.allHeaders(), late]).catch(() => null)) ?? request.headers();
-        const parts = [request.url(), request.postData() ?? '', ...Object.values(headers)];
+        // The part behind # is not sent.
+        const parts = [request.url().split('#')[0] ?? '', request.postData() ?? '', ...Object.values(headers)];
         return parts.some(holds) ? [nameOf(request.method(), request.url())] : [];
       }),
     );
     const sent = this.#sent.filter(({ body }) => holds(body)).map(({ what }) => what);
     return [...new Set([...found.flat(), ...sent])].sort();
+  }
+
+  /** What a document's `fetch` sent to a path the last time. */
+  body(path: string): string {
+    const last = this.#sent.filter(({ what }) => what.endsWith(path)).at(-1);
+    if (!last) throw new Error(`nothing was sent to ${path}`);
+    return last.body;
   }
 
   /** Values that a parameter of an address had. */
