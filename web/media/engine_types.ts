@@ -1,7 +1,7 @@
 /**
  * The WebAssembly module as the worker and the tools see it: objects for the control plane (wasm/control.js over Embind
  * functions), raw exports for frames. wasm/bindings.cc implements exactly this; tests/unit checks the enums against it.
- * The factory needs `wasmBinary` or `instantiateWasm` in Node; in browsers it finds the .wasm beside itself.
+ * The factory needs `wasmBinary` in Node; in browsers it finds the .wasm beside itself.
  *
  * Frame area: one region of the heap per module. A frame is copied to `area + headroom`, handled in place, and copied out
  * from `result.offset`. Nothing on this path allocates. `HEAPU8` may be replaced after control-plane calls (memory

@@ -14,7 +14,7 @@ declare global {
 
 globalThis.runVectors = async (variant, files) => {
   const glue: { default(options: object): Promise<EngineModule> } = await import(`/assets/siegel-${variant}.mjs`);
-  const module = await glue.default({ locateFile: (name: string) => `/assets/${name}` });
+  const module = await glue.default({});
   return checkAll(module, (name: string) => {
     const file = files[name];
     if (file === undefined) throw new Error(`no vectors ${name}`);
