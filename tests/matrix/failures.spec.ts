@@ -151,8 +151,9 @@ test('the media server is killed and started again: back within 15 seconds with 
     await bert.page.getByRole('button', { name: 'Raise hand', exact: true }).click();
     // Muting and the camera going off make the media server fill in frames of its own, without a false alarm.
     expect(await warnings(ada)).not.toContain('clear-media');
-    const before = new Set((await received(ada, 0)).pictures.map(({ track }) => track));
-    expect(before.size).toBe(2);
+    const shown = async () => new Set((await received(ada, 0)).pictures.map(({ track }) => track));
+    await expect.poll(async () => (await shown()).size, { timeout: 20_000 }).toBe(2);
+    const before = await shown();
     await meeting.stack.livekit.kill();
     await sleep(3000);
     await meeting.stack.livekit.start();
