@@ -54,10 +54,11 @@ test('Element Call does mark somebody who sends unsealed: the mark that is looke
   await withMeeting({}, async (meeting) => {
     const room = await meeting.room();
     const ada = await meeting.elementCall('chromium', room);
-    const bert = await meeting.siegel('chromium', room);
+    const bert = await meeting.elementCall('chromium', room);
     await meets(ada, bert);
     await showsNoWarning(ada, bert);
-    // Bert's browser is gone, his membership stays for a while: somebody takes his place at the media server.
+    // Bert's browser is gone, his membership stays for a while (a page of ours would take it along): somebody takes his place
+    // at the media server.
     await bert.browser.close();
     const forger = await startForger(2, meeting.stack);
     try {
