@@ -24,7 +24,12 @@ export function chromiumOptions(media: ChromiumMedia = {}, extra: string[] = [])
   ];
   if (media.tone !== undefined) args.push(`--use-file-for-fake-audio-capture=${media.tone}`);
   if (media.picture !== undefined) args.push(`--use-file-for-fake-video-capture=${media.picture}`);
-  return { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args };
+  return {
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args,
+    // With it a captured tab is silent as well.
+    ...(media.tab === undefined ? {} : { ignoreDefaultArgs: ['--mute-audio'] }),
+  };
 }
 
 export function firefoxOptions(
