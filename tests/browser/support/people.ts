@@ -101,8 +101,8 @@ export async function launchPerson(kind: BrowserKind, options: LaunchPersonOptio
   page.on('websocket', (socket) => sockets.push(socket.url()));
   context.on('request', (request) => {
     const url = request.url();
-    // Firefox's driver has no event of its own for them.
-    if (request.headers().upgrade?.toLowerCase() === 'websocket') sockets.push(url);
+    // Firefox's driver has no event of its own for them, and leaves out the header `Upgrade`.
+    if ('sec-websocket-key' in request.headers()) sockets.push(url);
     else {
       const token = 'authorization' in request.headers();
       requests.push({ url, body: request.postData(), frame: frameOf(request), token });
