@@ -60,7 +60,11 @@ for (const kind of ['chromium', 'firefox'] as const) {
         { width: 1920, height: 1080 },
         kLarge,
       ]);
-      if (kind === 'chromium') await takePictures(ada.page, 'chromium-matrix-sharing');
+      if (kind === 'chromium') {
+        await takePictures(ada.page, 'chromium-matrix-sharing');
+        // The window has another size since, and what is shared later is as large as the window.
+        await slides.setViewportSize(ada.page.viewportSize() ?? kLarge);
+      }
 
       // A person in the large place instead, and back.
       await tileOf(bert, ada).hover();
