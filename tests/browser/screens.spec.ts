@@ -238,12 +238,12 @@ test('axe-core sees into the components: a button without a name is found', asyn
 test('from signing in to leaving with the keyboard alone, and axe-core finds nothing on the way', async ({ page }) => {
   await open(page);
   await page.evaluate(() => screens.app());
-  const tabTo = async (name: string | RegExp, role: 'button' | 'textbox' = 'button') => {
+  const tabTo = async (name: string | RegExp, role: 'button' | 'textbox' = 'button', key = 'Tab') => {
     const wanted = page.getByRole(role, { name }).first();
     await wanted.waitFor();
     for (let i = 0; i < 60; i++) {
       if (await wanted.evaluate((element) => element.matches(':focus'))) return;
-      await page.keyboard.press('Tab');
+      await page.keyboard.press(key);
     }
     throw new Error(`the keyboard does not get to ${name}`);
   };
@@ -267,7 +267,8 @@ test('from signing in to leaving with the keyboard alone, and axe-core finds not
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Ready to join?' }).waitFor();
   await isAccessible(page, 'lobby');
-  await tabTo('Turn on camera and microphone');
+  // Backwards: it stands before the heading. Behind the last element Firefox goes to its own controls, where no test gets it back.
+  await tabTo('Turn on camera and microphone', 'button', 'Shift+Tab');
   await page.keyboard.press('Enter');
   await page.getByRole('button', { name: 'Join now' }).waitFor();
   await page.getByText('More settings').focus();
