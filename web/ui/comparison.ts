@@ -67,39 +67,10 @@ export class SiegelComparison extends SiegelElement {
         font-weight: 640;
         font-variant-numeric: tabular-nums;
       }
-      .actions {
-        display: flex;
-        flex-wrap: wrap;
-        gap: 0.6rem;
-      }
-      @media (max-width: 30rem) {
-        .actions .button {
-          width: 100%;
-        }
-      }
       .wait {
         display: flex;
         align-items: center;
         gap: 0.8rem;
-      }
-      .turning {
-        flex: none;
-        width: 26px;
-        height: 26px;
-        border-radius: 50%;
-        border: 3px solid var(--surface-3);
-        border-top-color: var(--accent);
-        animation: turn 900ms linear infinite;
-      }
-      @keyframes turn {
-        to {
-          transform: rotate(1turn);
-        }
-      }
-      @media (prefers-reduced-motion: reduce) {
-        .turning {
-          border-color: var(--accent);
-        }
       }
       .result {
         display: grid;

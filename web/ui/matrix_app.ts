@@ -93,20 +93,7 @@ export class SiegelMatrixApp extends SiegelElement {
       .turning {
         width: 40px;
         height: 40px;
-        border-radius: 50%;
-        border: 4px solid var(--surface-3);
-        border-top-color: var(--accent);
-        animation: turn 900ms linear infinite;
-      }
-      @keyframes turn {
-        to {
-          transform: rotate(1turn);
-        }
-      }
-      @media (prefers-reduced-motion: reduce) {
-        .turning {
-          border-color: var(--accent);
-        }
+        border-width: 4px;
       }
       .above {
         display: grid;

@@ -61,16 +61,8 @@ export class SiegelNotice extends SiegelElement {
         height: 1.75rem;
       }
       .actions {
-        display: flex;
-        flex-wrap: wrap;
-        gap: 0.6rem;
         margin-top: 0.5rem;
         width: 100%;
-      }
-      @media (max-width: 30rem) {
-        .actions .button {
-          width: 100%;
-        }
       }
     `,
   ];

@@ -246,7 +246,36 @@ export const sharedStyles = css`
   .icon-button:hover {
     background: var(--surface-2);
   }
+  /* Buttons that end a step; on phones one below the other. */
+  .actions {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.6rem;
+  }
+  @media (max-width: 30rem) {
+    .actions .button {
+      width: 100%;
+    }
+  }
+  /* Something is being waited for. */
+  .turning {
+    flex: none;
+    width: 26px;
+    height: 26px;
+    border-radius: 50%;
+    border: 3px solid var(--surface-3);
+    border-top-color: var(--accent);
+    animation: turn 900ms linear infinite;
+  }
+  @keyframes turn {
+    to {
+      transform: rotate(1turn);
+    }
+  }
   @media (prefers-reduced-motion: reduce) {
+    .turning {
+      border-color: var(--accent);
+    }
     *,
     *::before,
     *::after {

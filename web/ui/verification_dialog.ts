@@ -59,11 +59,6 @@ export class SiegelVerification extends SiegelElement {
       .ask p {
         overflow-wrap: anywhere;
       }
-      .actions {
-        display: flex;
-        flex-wrap: wrap;
-        gap: 0.6rem;
-      }
     `,
   ];
 

@@ -114,16 +114,6 @@ export class SiegelVerifyDevice extends SiegelElement {
       .way b {
         font-weight: 600;
       }
-      .actions {
-        display: flex;
-        flex-wrap: wrap;
-        gap: 0.6rem;
-      }
-      @media (max-width: 30rem) {
-        .actions .button {
-          width: 100%;
-        }
-      }
       form {
         display: grid;
         gap: 1rem;
@@ -164,12 +154,7 @@ export class SiegelVerifyDevice extends SiegelElement {
     super();
     this.address = '';
     this.step = false;
-    this.view = 'choose';
-    this.busy = false;
-    this.problem = undefined;
-    this.shown = false;
-    this.copied = false;
-    this.askPassword = false;
+    this.#empty();
   }
 
   override connectedCallback(): void {
@@ -183,17 +168,21 @@ export class SiegelVerifyDevice extends SiegelElement {
     this.reset();
   }
 
-  /** Back to the beginning; forgets a key that is not in use. */
-  reset(): void {
-    this.#identity?.drop();
-    this.#identity = undefined;
-    this.#clearInputs();
+  #empty(): void {
     this.view = 'choose';
     this.busy = false;
     this.problem = undefined;
     this.shown = false;
     this.copied = false;
     this.askPassword = false;
+  }
+
+  /** Back to the beginning; forgets a key that is not in use. */
+  reset(): void {
+    this.#identity?.drop();
+    this.#identity = undefined;
+    this.#clearInputs();
+    this.#empty();
   }
 
   override render() {
