@@ -112,8 +112,8 @@ export function checkXmlText(text: string): void {
 }
 
 /** Characters that XML 1.0 cannot carry are left out. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones
 const kForbidden =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 const kEscapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
 const escaped = (text: string): string =>
