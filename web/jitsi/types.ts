@@ -175,6 +175,8 @@ export interface JitsiAddress {
 export interface Deployment {
   domain: string;
   anonymousDomain?: string;
+  /** Where recorders sign in. Stock clients hide its people; we do not. */
+  hiddenDomain?: string;
   mucDomain: string;
   /** Address of the conference request; a full JID is possible. */
   focus: string;
