@@ -67,7 +67,11 @@ class Reader {
       return;
     }
     let target = this.variables.get(first);
-    for (const key of rest) target = target instanceof Map ? target.get(key) : undefined;
+    for (const key of rest) {
+      // `config.hosts = config.hosts || {}` comes in many forms; what is meant is that it is there.
+      if (target instanceof Map && target.get(key) === undefined) target.set(key, new Map());
+      target = target instanceof Map ? target.get(key) : undefined;
+    }
     if (target instanceof Map && (tree.operator === '=' || !target.get(last))) target.set(last, value);
   }
 
