@@ -277,6 +277,8 @@ export interface OwnPresence {
   name: string;
   sources: ReadonlyMap<string, { muted: boolean; videoType?: 'camera' | 'desktop' }>;
   hand: boolean;
+  /** Milliseconds since 1970: who raised it first is called first. */
+  handAt?: number;
   idKeys?: { curve25519: string; ed25519: string };
   e2eeEnabled: boolean;
   codecs: readonly string[];
@@ -311,12 +313,14 @@ export interface MucPort {
   readonly occupants: ReadonlyMap<string, Occupant>;
   readonly focus: Occupant | undefined;
   readonly role: Occupant['role'];
-  /** Rejects with JitsiError: room-full, password-required, wrong-password, banned, … ; 'lobby' when one must knock. */
-  join(options: { password?: string }): Promise<void>;
+  /** Rejects with JitsiError: room-full, password-required, wrong-password, banned, …; 'lobby': one must knock. */
+  join(options: { password?: string }): Promise<'joined' | 'lobby'>;
   /** Resolves when admitted (then join again with what it gives); rejects with lobby-denied, lobby-closed. */
   knock(name: string): Promise<{ password?: string }>;
   setPresence(presence: OwnPresence): void;
   leave(): void;
+  /** The stream is new (see XmppEvents): join() again. Everybody counts as gone. */
+  forget(): void;
   sendMessage(text: string): string;
   sendJson(to: string | undefined, data: unknown): void;
   on<K extends keyof MucEvents>(kind: K, listener: (event: MucEvents[K]) => void): () => void;

@@ -498,9 +498,9 @@ export class Focus {
   }
 
   #say(participant, data) {
-    const from = this.#moderator.jid?.toString() ?? this.host.replace('focus.', 'avmoderation.');
+    const from = `avmoderation.${this.#options.domain}`;
     const message = xml('json-message', { xmlns: kNs.meet }, JSON.stringify(data));
-    this.#moderator.send(xml('message', { to: participant.jid, from, type: 'chat' }, message)).catch(() => {});
+    this.#moderator.send(xml('message', { to: participant.jid, from }, message)).catch(() => {});
   }
 
   #byJid(jid) {
