@@ -74,14 +74,17 @@ export function readPresence(presence: XmlElement, context: PresenceContext): Oc
     const found = elements(presence).find((one) => one.name === `jitsi_participant_${name}`);
     return found && textOf(found).trim();
   };
-  const curve25519 = property('e2ee.idKey.curve25519');
-  const ed25519 = property('e2ee.idKey.ed25519');
+  const keyOf = (name: string): string | undefined => {
+    const key = property(name);
+    return key && kKey.test(key) ? key : undefined;
+  };
+  const curve25519 = keyOf('e2ee.idKey.curve25519') ?? keyOf('e2ee.idKey');
+  const ed25519 = keyOf('e2ee.idKey.ed25519');
   const enabled = property('e2ee.enabled');
   const hand = property('raisedHand');
   const domain = jid ? bareJid(jid).split('@')[1] : undefined;
   const hidden = !!domain && (domain === context.hiddenDomain || domain.startsWith('recorder.'));
-  const idKeys =
-    curve25519 && ed25519 && kKey.test(curve25519) && kKey.test(ed25519) ? { curve25519, ed25519 } : undefined;
+  const idKeys = curve25519 ? { curve25519, ...(ed25519 && { ed25519 }) } : undefined;
   const bot = attr(child(presence, 'bot'), 'type');
   return {
     id,
@@ -93,7 +96,7 @@ export function readPresence(presence: XmlElement, context: PresenceContext): Oc
     hidden,
     ...(bot && { bot: cleanName(bot) }),
     features,
-    e2ee: features.has(kE2eeFeature) && !!idKeys,
+    e2ee: features.has(kE2eeFeature),
     ...(enabled !== undefined && { e2eeEnabled: enabled === 'true' }),
     ...(idKeys && { idKeys }),
     sources: readSources(textOf(child(presence, 'SourceInfo'))),

@@ -265,7 +265,8 @@ export interface Occupant {
   e2ee: boolean;
   /** What its presence claims; a notice at most. */
   e2eeEnabled?: boolean;
-  idKeys?: { curve25519: string; ed25519: string };
+  /** Clients before 2022 announce only the first, and cannot compare codes. */
+  idKeys?: { curve25519: string; ed25519?: string };
   /** Source name → what its owner says. */
   sources: ReadonlyMap<string, { muted: boolean; videoType?: 'camera' | 'desktop' }>;
   hand: boolean;
@@ -424,7 +425,7 @@ export type KeyProblem =
   | 'forged' // a message that did not verify: key-info, ack, MAC
   | 'replayed' // seen before
   | 'identity-changed' // another identity key than this member had before, in this call
-  | 'bad-signature' // identity keys not signed by their owner (after #3110)
+  | 'bad-signature' // keys for a session that their owner did not sign, though it signs them
   | 'no-session' // no Olm session with a member that says it can
   | 'malformed';
 
