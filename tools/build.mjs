@@ -58,6 +58,8 @@ const shared = {
   absWorkingDir: root,
   // matrix-js-sdk names the global object as Node does.
   define: { global: 'globalThis' },
+  // Olm asks for these only where it finds itself in Node.
+  alias: Object.fromEntries(['fs', 'path', 'crypto'].map((name) => [name, join(root, 'tools/nothing.mjs')])),
 };
 
 const folders = (path) =>
@@ -122,6 +124,7 @@ async function main() {
     join(root, 'node_modules/@matrix-org/matrix-sdk-crypto-wasm/pkg/matrix_sdk_crypto_wasm_bg.wasm'),
     join(assets, 'matrix-sdk-crypto.wasm'),
   );
+  cpSync(join(root, 'node_modules/@matrix-org/olm/olm.wasm'), join(assets, 'olm.wasm'));
 
   say('library and pages');
   for (const name of folders('web')) {
@@ -144,6 +147,8 @@ async function main() {
     for (const from of ['tests/browser/pages', 'tests/matrix/pages']) {
       for (const name of folders(from)) await page(join(root, from, name), join(site, 'tests', name));
     }
+    // Beside the product's own page, because only that one may talk to a deployment.
+    await page(join(root, 'tests/jitsi/pages'), join(site, 'demo/jitsi'));
   }
   say('done');
 }

@@ -83,7 +83,7 @@ export const kHeaders = {
   'Cross-Origin-Resource-Policy': 'same-origin',
 };
 
-/** The only page that talks to other servers and may stand in a frame; everything else it is given stays as above. */
+/** The only pages that talk to other servers and may stand in a frame (Matrix, Jitsi); everything else they are given stays as above. */
 export function matrixHeaders({ connect = ['https:', 'wss:'], embed = [] } = {}) {
   const policy = kHeaders['Content-Security-Policy']
     .replace("connect-src 'self'", ["connect-src 'self'", ...connect].join(' '))
@@ -111,7 +111,7 @@ const kNotFound = `<!doctype html>
 /** Where the short addresses lead: /call/<room> is the call page, everything beside it is a file of its folder; so /matrix/. */
 function route(path) {
   if (path === '/favicon.ico') return '/favicon.svg';
-  const page = /^\/(call|matrix)\/([^/]*)$/.exec(path);
+  const page = /^\/(call|matrix|jitsi)\/([^/]*)$/.exec(path);
   if (!page) return path;
   return page[2].includes('.') ? `/demo/${page[1]}/${page[2]}` : `/demo/${page[1]}/index.html`;
 }
@@ -157,7 +157,7 @@ export function staticFiles(root, extraHeaders = {}, matrix = {}) {
       return finish(405, { Allow: 'GET, HEAD', 'Content-Type': 'text/plain; charset=utf-8' }, 'Method not allowed\n');
     const path = safePath(request.url);
     if (path === null) return finish(400, { 'Content-Type': 'text/plain; charset=utf-8' }, 'Bad request\n');
-    if (path === '/call' || path === '/matrix') return finish(308, { Location: `${path}/` }, '');
+    if (path === '/call' || path === '/matrix' || path === '/jitsi') return finish(308, { Location: `${path}/` }, '');
     let found = await find(route(path));
     if (!found && path === '/') return finish(302, { Location: '/call/' }, '');
     if (!found && !path.endsWith('/')) {
@@ -175,7 +175,7 @@ export function staticFiles(root, extraHeaders = {}, matrix = {}) {
       'Cache-Control': 'no-cache',
       ETag: tag,
       Vary: 'Accept-Encoding',
-      ...(/^\/demo\/matrix\/[^/]*\.html$/.test(route(path)) ? forMatrix : {}),
+      ...(/^\/demo\/(matrix|jitsi)\/[^/]*\.html$/.test(route(path)) ? forMatrix : {}),
     };
     if (request.headers['if-none-match'] === tag) {
       response.writeHead(304, { ...headers, ...about });

@@ -32,6 +32,8 @@ export type BadgeCause =
   | 'other-link' // this person joined with another link
   | 'clear-media' // frames that are not encrypted came in under this person's name
   | 'room-not-encrypted' // the room's own events are readable by its server
+  | 'open-to-operator' // this person let people without end-to-end encryption in: nothing is sealed
+  | 'cannot-seal' // this person's client has no end-to-end encryption: nothing of theirs is played, nothing of ours reaches them
   | 'changed-identity' // this person's cryptographic identity is another one than before
   | 'engine-silent' // the engine no longer reports (amber at first)
   | 'engine-failed';

@@ -22,6 +22,7 @@ export {
   type CallPhase,
   type CallRoom,
   type Chat,
+  type ChatAudience,
   type ChatMessage,
   kLanes,
   type Lane,
@@ -32,3 +33,4 @@ export {
   type Warning,
   type WarningKind,
 } from './room';
+export { Warnings } from './warnings';

@@ -64,7 +64,13 @@ export type WarningKind =
   | 'changed-identity' // a member's cryptographic identity changed
   | 'own-device' // this person's own device is not verified: the others see it as such
   | 'new-device' // a member came with a device that this person had not seen before
-  | 'room-not-encrypted'; // names, chat and who is here are readable by the server
+  | 'room-not-encrypted' // names, chat and who is here are readable by the server
+  | 'open-to-operator' // the person let people without end-to-end encryption in: the operator can hear and see
+  | 'without-e2ee' // a member's client does no end-to-end encryption
+  | 'asked-clear' // a member's presence, or the server in its name, says that encryption is off: nothing changed here
+  | 'hidden-listener' // somebody whom stock clients do not show is in the call and gets keys
+  | 'forged-key' // a message about keys did not verify, or came twice: not used
+  | 'claimed-source'; // a stream was claimed for two members: the second claim is refused
 
 export interface Warning {
   /** Same id: same matter; shown once, removed when it is over. */
@@ -91,6 +97,9 @@ export interface ChatMessage {
   encrypted: boolean;
 }
 
+/** sealed: to those whose client can; everyone: readable by the server as well. */
+export type ChatAudience = 'sealed' | 'everyone';
+
 /** Chat of the call. Newest last. */
 export interface Chat {
   readonly messages: readonly ChatMessage[];
@@ -101,6 +110,11 @@ export interface Chat {
   retry(id: string): Promise<void>;
   markRead(): void;
   readonly maxLength: number;
+  /** Calls in which not everybody can read sealed messages: to whom the next one goes. */
+  readonly audience?: ChatAudience;
+  setAudience?(audience: ChatAudience): void;
+  /** Members who cannot read what is sealed; empty: everybody can. */
+  readonly unreached?: readonly string[];
 }
 
 export type CallPhase =

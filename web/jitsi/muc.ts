@@ -50,6 +50,8 @@ export interface MucOptions {
   domain: string;
   focusJid: string;
   hiddenDomain?: string | undefined;
+  /** Another nick than the account's own, when that one is taken. */
+  me?: string;
 }
 
 /** The nick must be the beginning of the account's id where deployments check it (mod_muc_resource_validate). */
@@ -89,7 +91,7 @@ export class Muc extends Emitter<MucEvents> implements MucPort {
   readonly #options: MucOptions;
   readonly #occupants = new Map<string, Occupant>();
   readonly #stop: Array<() => void> = [];
-  #me: string;
+  readonly #me: string;
   #version = '';
   #role: Occupant['role'] = 'none';
   #in = false;
@@ -109,7 +111,7 @@ export class Muc extends Emitter<MucEvents> implements MucPort {
   constructor(options: MucOptions) {
     super();
     this.#options = options;
-    this.#me = endpointIdFor(options.xmpp.jid);
+    this.#me = options.me ?? endpointIdFor(options.xmpp.jid);
     const { xmpp } = options;
     this.#stop.push(
       xmpp.onStanza((stanza) => this.#heard(stanza)),
@@ -151,16 +153,7 @@ export class Muc extends Emitter<MucEvents> implements MucPort {
     this.#components ??= this.#findComponents();
     void this.#components;
     this.#occupants.clear();
-    const password = options.password;
-    for (let tries = 0; ; ++tries) {
-      try {
-        return await this.#enter(password);
-      } catch (error) {
-        if (!(error instanceof JitsiError) || error.problem !== 'name-taken' || tries >= 2) throw error;
-        // Our own earlier self may still stand there after an interruption.
-        this.#me = endpointIdFor('');
-      }
-    }
+    return this.#enter(options.password);
   }
 
   #enter(password: string | undefined): Promise<'joined' | 'lobby'> {

@@ -19,6 +19,8 @@ export function loadOlm(wasm?: URL | string): Promise<Olm> {
     try {
       const module = (await import('@matrix-org/olm')) as unknown as { default?: Olm } & Olm;
       const olm = module.default ?? module;
+      // The library sets this name without declaring it, which modules do not allow.
+      Object.assign(globalThis, { OLM_OPTIONS: undefined });
       await olm.init(wasm ? { locateFile: () => `${wasm}` } : undefined);
       return olm;
     } catch {

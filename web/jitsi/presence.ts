@@ -52,6 +52,22 @@ function readSources(text: string): Occupant['sources'] {
   return result;
 }
 
+/** Clients before 2022: one microphone and one picture, of which they say whether it is the screen. */
+function oldSources(presence: XmlElement, id: string): Occupant['sources'] {
+  const said = (name: string): string | undefined => {
+    const element = child(presence, name);
+    return element && textOf(element).trim();
+  };
+  const result = new Map<string, { muted: boolean; videoType?: 'camera' | 'desktop' }>();
+  const audio = said('audiomuted');
+  const video = said('videomuted');
+  const desktop = said('videoType') === 'desktop';
+  if (audio !== undefined) result.set(`${id}-a0`, { muted: audio === 'true' });
+  if (video !== undefined)
+    result.set(`${id}-v0`, { muted: video === 'true', videoType: desktop ? 'desktop' : 'camera' });
+  return result;
+}
+
 export interface PresenceContext {
   /** Bare real JID of the focus. */
   focusJid: string | undefined;
@@ -86,6 +102,8 @@ export function readPresence(presence: XmlElement, context: PresenceContext): Oc
   const hidden = !!domain && (domain === context.hiddenDomain || domain.startsWith('recorder.'));
   const idKeys = curve25519 ? { curve25519, ...(ed25519 && { ed25519 }) } : undefined;
   const bot = attr(child(presence, 'bot'), 'type');
+  const info = child(presence, 'SourceInfo');
+  const sources = info ? readSources(textOf(info)) : oldSources(presence, id);
   return {
     id,
     name: cleanName(textOf(child(presence, 'nick', kNick))),
@@ -99,7 +117,7 @@ export function readPresence(presence: XmlElement, context: PresenceContext): Oc
     e2ee: features.has(kE2eeFeature),
     ...(enabled !== undefined && { e2eeEnabled: enabled === 'true' }),
     ...(idKeys && { idKeys }),
-    sources: readSources(textOf(child(presence, 'SourceInfo'))),
+    sources,
     hand: !!hand && hand !== 'false' && hand !== '0',
     siegel: features.has(kSiegelFeature),
   };

@@ -29,6 +29,9 @@ const kExtensions = new Set([
   'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
 ]);
 
+/** Browsers want it for a picture in several sizes. Only between us and our own description: the focus is not told. */
+const kRid = 'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id';
+
 const kSealed = new Set(['opus', 'vp8']);
 const kOpen = new Set(['opus', 'vp8', 'vp9', 'h264', 'av1']);
 
@@ -144,6 +147,10 @@ export function remoteOffer(remote: RemoteDescription): string {
     if (kind === 'video' && both && simulcast) {
       media.rids = ['0', '1', '2'].map((id) => ({ id, direction: 'recv' }));
       media.simulcast = { dir1: 'recv', list1: '0;1;2' };
+      // Sections share their ids: one that neither kind uses.
+      const used = new Set([...audio.extensions, ...video.extensions].map((one) => one.id));
+      const free = [14, 13, 12, 9, 8, 7, 6, 4, 2].find((id) => !used.has(id));
+      if (free !== undefined) media.ext = [...(media.ext ?? []), { value: free, uri: kRid }];
     }
     return media;
   };
@@ -267,7 +274,9 @@ export function readLocal(sdp: string): LocalDescription | undefined {
             .map(({ type, subtype }) => ({ type, ...(subtype && { subtype }) })),
         };
       }),
-      extensions: (media.ext ?? []).map(({ value, uri }) => ({ id: value, uri })),
+      extensions: (media.ext ?? [])
+        .filter(({ uri }) => kExtensions.has(uri))
+        .map(({ value, uri }) => ({ id: value, uri })),
     };
   };
   return {

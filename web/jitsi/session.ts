@@ -52,8 +52,8 @@ export interface SessionOptions {
   /** The room's JID. */
   room: string;
   me: string;
-  /** Real JID. */
-  jid: string;
+  /** Real JID, as it is now. */
+  jid(): string;
   /** Whether an address in the room is that of the verified focus. */
   isFocus(address: string): boolean;
   cipher: MediaCipherApi | undefined;
@@ -171,7 +171,8 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
       .then(async () => {
         if (!this.#closed) await task();
       })
-      .catch(() => {
+      .catch((error: unknown) => {
+        console.log('SESSION', String(error));
         // A description that the browser does not take, or a connection that ended meanwhile: from the start.
         if (!this.#closed) void this.restart('failed');
       });
@@ -204,7 +205,7 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
     const connection = create(cipher ? cipher.rtcConfiguration(configuration) : configuration);
     const link: Link = {
       sid: jingle.sid,
-      parties: { focus, me: this.#options.jid, sid: jingle.sid },
+      parties: { focus, me: this.#options.jid(), sid: jingle.sid },
       connection,
       cipher,
       audio: chooseMedia(audio, !!cipher),

@@ -98,6 +98,9 @@ interface Inside {
   sm?: { state: { id: string | null } };
 }
 
+// Its log holds stanzas.
+Strophe.setLogLevel(Strophe.LogLevel.FATAL);
+
 /** What the server's words about a refused login mean. */
 function loginProblem(text: string, hadToken: boolean): JitsiProblem {
   if (hadToken && /\bexp(ired|iry)?\b|not acceptable by exp/i.test(text)) return 'token-expired';

@@ -44,6 +44,7 @@ import {
   type Numbers,
   type Trust,
   type Warning,
+  Warnings,
   worst,
 } from '../call';
 import { LiveKitCipher, type LiveKitCipherApi, type SecurityWarning } from '../livekit';
@@ -63,7 +64,6 @@ import { type RosterMember, readRoster } from './roster';
 import type { SfuOptions } from './sfu';
 import { getTicket, ownTransport } from './transports';
 import type { CallMode, MatrixCall, MatrixCallOptions, MatrixProblem, VideoCodec } from './types';
-import { Warnings } from './warnings';
 
 const kTickMs = 250;
 const kLateMs = 1000;

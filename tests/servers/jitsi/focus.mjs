@@ -64,7 +64,7 @@ export class Focus {
    *   codecs?: string[], sctp?: boolean, startMuted?: { audio: boolean, video: boolean } }} options
    */
   constructor(options) {
-    this.#options = { codecs: ['VP8', 'AV1', 'H264', 'VP9'], ...options };
+    this.#options = { ...options, codecs: options.codecs ?? ['VP8', 'AV1', 'H264', 'VP9'] };
     const { domain, port, secret } = options;
     this.host = `focus.${domain}`;
     this.bare = `focus@${this.host}`;

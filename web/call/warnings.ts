@@ -1,5 +1,6 @@
 /** The standing warnings of a call: what a person has to know for as long as it holds. One for each matter. */
-import { Emitter, type Warning, type WarningKind } from '../call';
+import { Emitter } from './emitter';
+import type { Warning, WarningKind } from './room';
 
 /** Of each kind: nobody fills a page with some, or keeps others out with them. */
 const kMaxOfKind = 20;

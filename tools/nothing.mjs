@@ -1,0 +1,2 @@
+// In the place of Node's modules in what browsers get.
+export default {};
