@@ -2,9 +2,10 @@
  * From Jingle to what a browser takes (Unified Plan), by the library sdp-transform. The bridge has no description of its own,
  * so this file decides on the layout:
  *
- *   0 audio  1 video   our microphone and camera; what the bridge itself sends arrives there
- *   2 video  3 audio   our screen and its sound; only from us
+ *   0 audio  1 video   our microphone and camera
+ *   2 video  3 audio   our screen and its sound
  *   4        (data)    the bridge channel, where it is a data channel
+ *   5 audio  6 video   what the bridge itself sends (padding, probing), so that it has a place of its own
  *   then one section for each thing that somebody else sends. It goes (port 0) with its source; its place is taken by the
  *   next one under a new name, so that no receiver ever changes its owner and descriptions do not grow for ever.
  *
@@ -21,6 +22,7 @@ import type { SourceSet } from './types';
 
 export const kLaneMids = { audio: '0', video: '1', screen: '2', 'screen-audio': '3' } as const;
 const kDataMid = '4';
+export const kBridgeMids = { audio: '5', video: '6' } as const;
 
 /** Header extensions that frames can do without a server's help. Not sdes:mid: forwarded ones name somebody else's section. */
 const kExtensions = new Set([
@@ -129,22 +131,21 @@ function section(
   };
 }
 
-const ssrcLines = (ssrcs: readonly number[], msid: string): NonNullable<Media['ssrcs']> =>
-  ssrcs.flatMap((id) => [
-    { id, attribute: 'cname', value: 'mixed' },
-    { id, attribute: 'msid', value: msid },
-  ]);
+/**
+ * SSRCs with the stream named on the section, not on each SSRC: Chromium takes the latter for an older way of description, and
+ * then answers without its layers.
+ */
+function sends(media: Media, ssrcs: readonly number[], stream: string, track: string): void {
+  media.ssrcs = ssrcs.map((id) => ({ id, attribute: 'cname', value: 'mixed' }));
+  media.msid = [{ id: stream, appdata: track }];
+}
 
 /** The remote description, as an offer. */
 export function remoteOffer(remote: RemoteDescription): string {
   const { audio, video, transport, bridge, sections, simulcast } = remote;
-  const own = (kind: 'audio' | 'video', mid: string, both: boolean): Media => {
-    const media = section(kind === 'audio' ? audio : video, transport, mid, both ? 'sendrecv' : 'recvonly');
-    if (both) {
-      const sources = bridge.sources.filter((one) => one.owner === kBridge && one.kind === kind).slice(0, 1);
-      for (const { ssrc } of sources) media.ssrcs = ssrcLines([ssrc], `${kBridge} ${kBridge}-${kind}`);
-    }
-    if (kind === 'video' && both && simulcast) {
+  const own = (kind: 'audio' | 'video', mid: string): Media => {
+    const media = section(kind === 'audio' ? audio : video, transport, mid, 'recvonly');
+    if (mid === kLaneMids.video && simulcast) {
       media.rids = ['0', '1', '2'].map((id) => ({ id, direction: 'recv' }));
       media.simulcast = { dir1: 'recv', list1: '0;1;2' };
       // Sections share their ids: one that neither kind uses.
@@ -155,10 +156,10 @@ export function remoteOffer(remote: RemoteDescription): string {
     return media;
   };
   const media: Media[] = [
-    own('audio', kLaneMids.audio, true),
-    own('video', kLaneMids.video, true),
-    own('video', kLaneMids.screen, false),
-    own('audio', kLaneMids['screen-audio'], false),
+    own('audio', kLaneMids.audio),
+    own('video', kLaneMids.video),
+    own('video', kLaneMids.screen),
+    own('audio', kLaneMids['screen-audio']),
   ];
   if (remote.data) {
     media.push({
@@ -178,11 +179,17 @@ export function remoteOffer(remote: RemoteDescription): string {
       fmtp: [],
     });
   }
+  for (const kind of ['audio', 'video'] as const) {
+    const source = bridge.sources.find((one) => one.owner === kBridge && one.kind === kind);
+    const one = section(kind === 'audio' ? audio : video, transport, kBridgeMids[kind], source ? 'sendonly' : 'inactive');
+    if (source) sends(one, [source.ssrc], kBridge, `${kBridge}-${kind}`);
+    media.push(one);
+  }
   for (const { mid, kind, track } of sections) {
     const one = section(kind === 'audio' ? audio : video, transport, mid, track ? 'sendonly' : 'inactive');
     if (track) {
       const ssrcs = [track.ssrc, ...(track.rtx === undefined ? [] : [track.rtx])];
-      one.ssrcs = ssrcLines(ssrcs, `${track.owner} ${track.name}`);
+      sends(one, ssrcs, track.owner, track.name);
       if (track.rtx !== undefined) one.ssrcGroups = [{ semantics: 'FID', ssrcs: ssrcs.join(' ') }];
     } else one.port = 0;
     media.push(one);

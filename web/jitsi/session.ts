@@ -26,7 +26,7 @@ import {
   sourceChange,
   type Transport,
 } from './jingle';
-import { chooseMedia, codecsOf, kLaneMids, readLocal, remoteOffer, type Section } from './sdp';
+import { chooseMedia, codecsOf, kBridgeMids, kLaneMids, readLocal, remoteOffer, type Section } from './sdp';
 import { kBridge, type OwnSource, type RemoteTrack, SourceTable } from './sources';
 import {
   type IqAnswer,
@@ -171,8 +171,7 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
       .then(async () => {
         if (!this.#closed) await task();
       })
-      .catch((error: unknown) => {
-        console.log('SESSION', String(error));
+      .catch(() => {
         // A description that the browser does not take, or a connection that ended meanwhile: from the start.
         if (!this.#closed) void this.restart('failed');
       });
@@ -285,15 +284,13 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
     const { connection, cipher } = link;
     const { me } = this.#options;
     for (const transceiver of connection.getTransceivers()) {
+      const bridge = (['audio', 'video'] as const).find((one) => kBridgeMids[one] === transceiver.mid);
+      // No key is the bridge's, so nothing of it is ever played.
+      if (bridge) cipher?.attachReceiver(transceiver.receiver, { participant: kBridge, track: bridge, kind: bridge });
       const lane = kLanes.find((one) => kLaneMids[one] === transceiver.mid);
       if (!lane) continue;
-      const kind = laneKind(lane);
-      if (cipher) {
-        cipher.attachSender(transceiver.sender, { participant: me, track: lane, kind });
-        // The bridge's own packets are padding and probing: no key is theirs, so nothing of them is ever played.
-        cipher.attachReceiver(transceiver.receiver, { participant: kBridge, track: lane, kind });
-      }
-      transceiver.direction = lane === 'audio' || lane === 'video' ? 'recvonly' : 'inactive';
+      cipher?.attachSender(transceiver.sender, { participant: me, track: lane, kind: laneKind(lane) });
+      transceiver.direction = 'inactive';
       link.senders.set(lane, transceiver);
     }
     if (link.senders.size !== kLanes.length) throw new Error('lanes');
@@ -309,7 +306,7 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
     const transceiver = link.senders.get(lane);
     const track = this.#tracks.get(lane);
     if (!transceiver || !track) return;
-    transceiver.direction = lane === 'audio' || lane === 'video' ? 'sendrecv' : 'sendonly';
+    transceiver.direction = 'sendonly';
     await transceiver.sender.replaceTrack(track);
   }
 
