@@ -181,7 +181,12 @@ export function remoteOffer(remote: RemoteDescription): string {
   }
   for (const kind of ['audio', 'video'] as const) {
     const source = bridge.sources.find((one) => one.owner === kBridge && one.kind === kind);
-    const one = section(kind === 'audio' ? audio : video, transport, kBridgeMids[kind], source ? 'sendonly' : 'inactive');
+    const one = section(
+      kind === 'audio' ? audio : video,
+      transport,
+      kBridgeMids[kind],
+      source ? 'sendonly' : 'inactive',
+    );
     if (source) sends(one, [source.ssrc], kBridge, `${kBridge}-${kind}`);
     media.push(one);
   }

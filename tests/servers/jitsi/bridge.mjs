@@ -48,14 +48,15 @@ export class Endpoint {
 
   async gather() {
     this.gatherer = new RTCIceGatherer({
-      iceLite: true,
+      // A full agent that decides, as the genuine bridge: clients that answer wait for its nomination.
+      iceLite: false,
       useTcp: false,
       useIpv6: false,
-      interfaceAddresses: { udp4: kIp },
+      // Firefox does not use the loopback address; Chromium may have no other.
       additionalHostAddresses: [kIp],
     });
     this.ice = new RTCIceTransport(this.gatherer);
-    this.ice.connection.iceControlling = false;
+    this.ice.connection.iceControlling = true;
     const certificate = await this.bridge.certificate;
     // AEAD_AES_128_GCM, AES128_CM_HMAC_SHA1_80
     this.dtls = new RTCDtlsTransport({}, this.ice, certificate, [7, 1]);
