@@ -2,10 +2,11 @@
 # Set-up from nothing, idempotent: what is there is left alone, and a second run costs well under a second.
 #   tools/setup.sh build   what building and serving needs
 #   tools/setup.sh matrix  that, and the servers of a Matrix call (Synapse, LiveKit), some minutes the first time
+#   tools/setup.sh jitsi   that, and the servers of a Jitsi call (Prosody) with two stock clients for tests
 #   tools/setup.sh test    what building needs, and what the tests need (browsers, GoogleTest, sanitizers, sound server)
 source "$(dirname "$0")/setup/common.sh"
 WHAT=${1:-build}
-case $WHAT in build | matrix | test) ;; *) die "usage: tools/setup.sh build|matrix|test" ;; esac
+case $WHAT in build | matrix | jitsi | test) ;; *) die "usage: tools/setup.sh build|matrix|jitsi|test" ;; esac
 lock
 
 command -v apt-get >/dev/null || die "this set-up needs Debian's apt-get (Debian 12 is tested). On another system provide clang 19,
@@ -38,6 +39,7 @@ if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
 fi
 
 if [ "$WHAT" = matrix ]; then "$ROOT/tools/setup/matrix.sh" >/dev/null; fi
+if [ "$WHAT" = jitsi ] || [ "$WHAT" = test ]; then "$ROOT/tools/setup/jitsi.sh" >/dev/null; fi
 if [ "$WHAT" = test ]; then
   apt_install libgtest-dev libgmock-dev libbenchmark-dev libssl-dev nlohmann-json3-dev clang-19 clang-tidy-19 clang-format-19 \
     libclang-rt-19-dev chromium firefox-esr pulseaudio xvfb tcpdump
