@@ -28,6 +28,7 @@ export {
   type Lane,
   laneKind,
   type Member,
+  type MemberAction,
   type Presence,
   type Trust,
   type Warning,

@@ -28,6 +28,7 @@ export interface Presence {
 export type Trust =
   | 'verified' // cross-signed, and this person verified the owner
   | 'known' // cross-signed by its owner, who was not verified by this person
+  | 'uncompared' // its keys came through the server, and codes were not compared
   | 'unverified' // not signed by its owner: anybody who controls the account or its server could have added it
   | 'changed'; // the owner's identity changed since it was first seen
 
@@ -141,6 +142,9 @@ export interface CallEvents {
   reaction: { id: string; name: string; emoji: string };
 }
 
+/** What this person may do about a member, e.g. as a moderator. Each has a text in web/ui/i18n. */
+export type MemberAction = 'mute' | 'stop-camera' | 'allow-audio' | 'allow-video' | 'make-moderator' | 'remove';
+
 export interface CallRoom {
   readonly phase: CallPhase;
   /** Why the call had to stop, when `phase` is 'failed'; a key of web/ui/i18n `fail`. */
@@ -172,6 +176,10 @@ export interface CallRoom {
   react?(emoji: string): void;
   /** Emoji offered by `react`. */
   readonly reactions?: readonly string[];
+  /** Empty or missing: nothing. */
+  actionsFor?(member: string): readonly MemberAction[];
+  /** Rejects when the server said no. */
+  act?(member: string, action: MemberAction): Promise<void>;
   leave(options?: { keepMedia?: boolean }): Promise<void>;
   on<K extends keyof CallEvents>(kind: K, listener: (event: CallEvents[K]) => void): () => void;
 }

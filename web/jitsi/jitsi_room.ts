@@ -24,6 +24,7 @@ import {
   laneKind,
   lookAlikes,
   type Member,
+  type MemberAction,
   type Numbers,
   type Presence,
   type Trust,
@@ -613,8 +614,9 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
         const peer = this.#peers.get(id);
         if (peer) peer.changedIdentity = true;
         this.#warnings.say(`identity ${id}`, 'changed-identity', name, id);
-      } else if (problem === 'no-session') this.#warnings.say(`keys ${id}`, 'membership-without-keys', name, id);
-      else if (problem !== 'malformed') this.#warnings.say(`forged ${id}`, 'forged-key', name, id);
+      } else if (problem === 'no-session') {
+        if (!this.#peers.get(id)?.theirs) this.#warnings.say(`keys ${id}`, 'membership-without-keys', name, id);
+      } else if (problem !== 'malformed') this.#warnings.say(`forged ${id}`, 'forged-key', name, id);
       this.#changed();
     });
     keys.on('mayListen', (ids) => {
@@ -911,6 +913,36 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
     this.#stay?.muc.permit(member, kind, true);
   }
 
+  actionsFor(member: string): readonly MemberAction[] {
+    const peer = this.#peers.get(member);
+    if (!this.moderator || !peer) return [];
+    const state = this.#stateOf(peer, this.#streamsOf(peer));
+    const actions: MemberAction[] = [];
+    if (state.audio) actions.push('mute');
+    if (state.video) actions.push('stop-camera');
+    if (this.#moderation.audio) actions.push('allow-audio');
+    if (this.#moderation.video) actions.push('allow-video');
+    if (peer.occupant.role !== 'moderator') actions.push('make-moderator');
+    return [...actions, 'remove'];
+  }
+
+  async act(member: string, action: MemberAction): Promise<void> {
+    switch (action) {
+      case 'mute':
+        return this.muteMember(member, 'audio');
+      case 'stop-camera':
+        return this.muteMember(member, 'video');
+      case 'allow-audio':
+        return this.allow(member, 'audio');
+      case 'allow-video':
+        return this.allow(member, 'video');
+      case 'make-moderator':
+        return this.makeModerator(member);
+      case 'remove':
+        return this.kick(member);
+    }
+  }
+
   // --- Who can listen --------------------------------------------------------------------------------------------------------
 
   async setPrivacy(privacy: JitsiPrivacy): Promise<void> {
@@ -952,7 +984,7 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
     if (peer.changedIdentity) return 'changed';
     if (peer.verified) return 'verified';
     // Nobody vouches for keys that came through the server, until codes were compared.
-    return peer.theirs ? 'unverified' : undefined;
+    return peer.theirs ? 'uncompared' : undefined;
   }
 
   // --- Layout ----------------------------------------------------------------------------------------------------------------

@@ -55,8 +55,8 @@ export class SiegelCall extends SiegelElement {
   declare reacting: boolean;
   /** The link holds the key of the call (local room); without, it only names the room. */
   declare openLink: boolean;
-  /** Where devices and people are verified: here, or in the client around this page. Undefined: not in this kind of call. */
-  declare verifies: 'here' | 'client' | undefined;
+  /** Where devices and people are verified: here, in the client around this page, by codes only. Undefined: not in this kind of call. */
+  declare verifies: 'here' | 'client' | 'codes' | undefined;
   /** What is known about this person's own device. */
   declare ownDevice: OwnDevice;
   /** Something about this person's own device that belongs to the security notices. */
@@ -452,6 +452,7 @@ export class SiegelCall extends SiegelElement {
         <button type="button" class="button invite" aria-label=${`${t.invite}: ${t.copyLink}`} title=${t.copyLink} @click=${this.#copyLink}>${icons.link}<span class="wide-only">${t.invite}</span></button>
       </header>
       <div class="banners" role="status">
+        <slot name="banners"></slot>
         ${room.phase === 'away' ? html`<div class="banner" data-banner="away">${t.away}</div>` : nothing}
         ${room.phase === 'reconnecting' ? html`<div class="banner" data-banner="reconnecting">${t.reconnecting}</div>` : nothing}
         ${
@@ -526,7 +527,7 @@ export class SiegelCall extends SiegelElement {
       ) => {
         event.stopPropagation();
         this.numbersOf = event.detail;
-      }}></siegel-numbers>
+      }} @action-failed=${() => this.#toast(t.actionFailed, 'bad')}></siegel-numbers>
       <siegel-toasts></siegel-toasts>
     `;
   }
@@ -595,6 +596,7 @@ export class SiegelCall extends SiegelElement {
         }
         ${room.reactions ? html`<div class="more-reactions narrow-only" role="group" aria-label=${t.react}>${this.#reactionButtons(this.#closeSettings)}</div>` : nothing}
         ${this.#verifying()}
+        <slot name="settings"></slot>
         <h3>${t.shortcuts}</h3>
         <dl class="keys">
           <dt>${ctrl} <kbd>D</kbd></dt><dd>${t.shortcutMute}</dd>
@@ -609,7 +611,7 @@ export class SiegelCall extends SiegelElement {
 
   #verifying() {
     const { t } = this;
-    if (this.verifies === undefined) return nothing;
+    if (this.verifies === undefined || this.verifies === 'codes') return nothing;
     return html`<div class="field"><span class="label">${t.verify.security}</span>${
       this.verifies === 'client'
         ? html`<p class="quiet small">${t.verify.inClient}</p>`
@@ -701,6 +703,11 @@ export class SiegelCall extends SiegelElement {
 
   #problem(device: string, problem: MediaProblem): void {
     this.#toast(`${device}: ${this.t.problem[problem]}`, 'bad');
+  }
+
+  /** A line from whoever embeds this. */
+  say(text: string, tone: 'info' | 'bad' = 'info'): void {
+    this.#toast(text, tone);
   }
 
   #toast(text: string, tone: 'info' | 'bad' = 'info', about = ''): void {

@@ -118,6 +118,20 @@ export class SiegelChat extends SiegelElement {
       .own .text {
         background: var(--accent-tint);
       }
+      .audience {
+        display: flex;
+        gap: 0.5rem;
+        padding: 0.6rem 1rem 0;
+      }
+      .audience .button {
+        flex: 1;
+        min-height: 40px;
+      }
+      .audience [aria-pressed='true'] {
+        background: var(--accent);
+        color: var(--on-accent);
+        border-color: transparent;
+      }
       .unreadable .text {
         color: var(--text-2);
         font-style: italic;
@@ -207,7 +221,7 @@ export class SiegelChat extends SiegelElement {
         <h2>${t.chat}</h2>
         <button type="button" class="icon-button" aria-label=${t.close} @click=${() => this.announce('close-chat')}>${icons.close}</button>
       </div>
-      <div class="note ${this.encrypted ? '' : 'bad'}">${this.encrypted ? icons.shieldGreen : icons.shieldRed}<span>${this.encrypted ? t.chatSealed : t.chatClear}</span></div>
+      ${this.#note()}
       <div class="log" role="log" aria-label=${t.chat} tabindex="0">${
         messages.length === 0
           ? html`<div class="empty">${t.chatEmpty}</div>`
@@ -224,6 +238,22 @@ export class SiegelChat extends SiegelElement {
         ${over > 0 ? html`<span class="long" role="alert">${t.chatTooLong(over)}</span>` : nothing}
       </form>
     `;
+  }
+
+  /** How the next message goes. Where not everybody can read sealed ones, the person chooses. */
+  #note() {
+    const { t, chat } = this;
+    const note = (good: boolean, text: string) =>
+      html`<div class="note ${good ? '' : 'bad'}">${good ? icons.shieldGreen : icons.shieldRed}<span>${text}</span></div>`;
+    const unreached = chat.unreached ?? [];
+    if (chat.audience === undefined || (unreached.length === 0 && chat.audience === 'sealed'))
+      return note(this.encrypted, this.encrypted ? t.chatSealed : t.chatClear);
+    const sealed = chat.audience === 'sealed';
+    return html`<div class="audience" role="group" aria-label=${t.chatAudience}>
+        <button type="button" class="button" aria-pressed=${sealed} @click=${() => chat.setAudience?.('sealed')}>${t.chatToSealed}</button>
+        <button type="button" class="button" aria-pressed=${!sealed} @click=${() => chat.setAudience?.('everyone')}>${t.chatToEveryone}</button>
+      </div>
+      ${note(sealed, sealed ? t.chatSealedTo(unreached.join(', ')) : t.chatEveryone)}`;
   }
 
   #message(message: ChatMessage, before: ChatMessage | undefined) {

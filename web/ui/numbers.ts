@@ -20,7 +20,7 @@ export class SiegelNumbers extends SiegelElement {
   declare engine: EngineInfo | undefined;
   declare target: string;
   /** Where people and devices are verified; undefined: this kind of call has no such thing. */
-  declare verifies: 'here' | 'client' | undefined;
+  declare verifies: 'here' | 'client' | 'codes' | undefined;
   #stop: (() => void) | undefined;
 
   static override styles = [
@@ -77,6 +77,11 @@ export class SiegelNumbers extends SiegelElement {
         justify-content: space-between;
         gap: 1rem;
       }
+      .actions {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0.5rem;
+      }
       .people span {
         overflow-wrap: anywhere;
       }
@@ -130,7 +135,7 @@ export class SiegelNumbers extends SiegelElement {
         <siegel-badge .badge=${member.badge} .label=${word}></siegel-badge>
         <p>${meaning}</p>
       </div>
-      ${this.#who(member)} ${this.#verify(member)} ${this.#numbers(member.numbers, 'receive')} ${this.#tracks(member.tracks)}
+      ${this.#who(member)} ${this.#verify(member)} ${this.#actions(member)} ${this.#numbers(member.numbers, 'receive')} ${this.#tracks(member.tracks)}
       <p class="quiet small">${t.numbersHint} ${t.insiders}</p>
     `;
   }
@@ -152,10 +157,23 @@ export class SiegelNumbers extends SiegelElement {
     const name = member.name || this.t.someone;
     if (this.verifies === 'client') return html`<p class="quiet small">${t.inClient}</p>`;
     if (this.verifies === undefined || member.trust === undefined || member.trust === 'verified') return nothing;
+    if (this.verifies === 'codes' && member.trust === 'changed') return nothing;
     if (member.trust === 'unverified') return html`<p class="quiet small">${t.peerFirst(name)}</p>`;
     const changed = member.trust === 'changed';
     return html`${changed ? html`<p class="small">${t.again}</p>` : nothing}
       <div><button type="button" class="button" data-verify @click=${() => this.#ask(member.id, name)}>${icons.shieldGreen}${changed ? t.personAgain(name) : t.person(name)}</button></div>`;
+  }
+
+  /** What a moderator may do. */
+  #actions(member: Member) {
+    const actions = this.room.actionsFor?.(member.id) ?? [];
+    if (actions.length === 0) return nothing;
+    return html`<div class="actions">${actions.map(
+      (action) =>
+        html`<button type="button" class="button ${action === 'remove' ? 'danger' : ''}" data-action=${action} @click=${() => {
+          this.room.act?.(member.id, action).catch(() => this.announce('action-failed'));
+        }}>${this.t.memberAction[action]}</button>`,
+    )}</div>`;
   }
 
   #ask(member: string, name: string): void {

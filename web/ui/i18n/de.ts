@@ -213,6 +213,14 @@ export const de: Messages = {
       'Raum unverschlüsselt',
       'Ton und Bild sind versiegelt, der Raum selbst ist es nicht: Sein Server kann Namen, Chat und Anwesende lesen und Leute hinzufügen.',
     ],
+    'open-to-operator': [
+      'Nicht Ende-zu-Ende verschlüsselt',
+      'Sie haben Leute ohne Verschlüsselung in dieses Gespräch gelassen. Wer den Server betreibt, kann es hören und sehen.',
+    ],
+    'cannot-seal': [
+      'Dort ohne Verschlüsselung',
+      'Die App dieser Person verschlüsselt nicht Ende-zu-Ende, oder es ist dort ausgeschaltet. Sie hört nichts von Ihnen, und von ihr wird nichts wiedergegeben.',
+    ],
     'changed-identity': [
       'Identität geändert',
       'Die kryptografische Identität dieser Person ist eine andere als zuvor. Fragen Sie auf anderem Weg nach, ob sie ihr Konto neu eingerichtet hat.',
@@ -414,10 +422,41 @@ export const de: Messages = {
       text: () =>
         'Der Server dieses Raums kann Namen, Chat und Anwesende lesen und Leute hinzufügen. Ton und Bild sind trotzdem versiegelt.',
     },
+    'open-to-operator': {
+      title: 'Nicht Ende-zu-Ende verschlüsselt',
+      text: () =>
+        'Sie haben Leute ohne Verschlüsselung in dieses Gespräch gelassen. Wer den Server betreibt, kann es hören und sehen, bis Sie es wieder versiegeln.',
+    },
+    'without-e2ee': {
+      title: 'Am anderen Ende ohne Verschlüsselung',
+      text: (name: string) =>
+        `Die App von ${name} verschlüsselt nicht Ende-zu-Ende, oder es ist dort ausgeschaltet. ${name} hört nichts von Ihnen, und von ${name} wird nichts wiedergegeben.`,
+    },
+    'asked-clear': {
+      title: 'Verschlüsselung angeblich aus',
+      text: (name: string) =>
+        `Eine Nachricht im Namen von ${name} sagt, die Verschlüsselung sei aus. Hier hat sich nichts geändert: Was Sie senden, bleibt versiegelt. Die Nachricht kann von ${name} kommen oder vom Server.`,
+    },
+    'hidden-listener': {
+      title: 'Verborgener Teilnehmer',
+      text: (name: string) =>
+        `${name} ist in diesem Gespräch und bekommt Schlüssel, aber die üblichen Apps zeigen das nicht. So kommen Aufzeichnungen.`,
+    },
+    'forged-key': {
+      title: 'Gefälschte Schlüsselnachricht',
+      text: (name: string) =>
+        `Eine Nachricht über Schlüssel im Namen von ${name} war nicht echt oder kam ein zweites Mal. Sie wurde nicht verwendet.`,
+    },
+    'claimed-source': {
+      title: 'Strom doppelt beansprucht',
+      text: (name: string) =>
+        `Der Server sagt, ein Strom, der jemand anderem gehört, sei von ${name}. Das wird abgelehnt.`,
+    },
   },
   trust: {
     verified: 'Von Ihnen bestätigt',
     known: 'Von der eigenen Identität unterschrieben',
+    uncompared: 'Codes noch nicht verglichen',
     unverified: 'Nicht unterschrieben',
     changed: 'Identität hat sich geändert',
   },
@@ -431,6 +470,117 @@ export const de: Messages = {
   linkCopiedRoom: 'Link kopiert. Nur Mitglieder des Raums können ihn benutzen.',
   aloneTextRoom:
     'Mitglieder des Raums können von hier oder aus Element teilnehmen. Kopieren Sie den Link, um ihnen Bescheid zu geben.',
+
+  memberAction: {
+    mute: 'Stummschalten',
+    'stop-camera': 'Kamera ausschalten',
+    'allow-audio': 'Mikrofon erlauben',
+    'allow-video': 'Kamera erlauben',
+    'make-moderator': 'Zum Moderator machen',
+    remove: 'Aus dem Gespräch entfernen',
+  },
+  actionFailed: 'Der Server hat das nicht getan.',
+  chatAudience: 'Wer die nächste Nachricht lesen kann',
+  chatToSealed: 'Versiegelt',
+  chatToEveryone: 'Alle',
+  chatSealedTo: (names: string) => `Versiegelt: Das lesen nur Leute, die auch Siegel verwenden. Nicht: ${names}.`,
+  chatEveryone: 'An alle: Das kann auch lesen, wer den Server betreibt.',
+  typing: (name: string, text: string) => `${name}: ${text}`,
+
+  jitsi: {
+    title: 'An einem Jitsi-Raum teilnehmen',
+    text: 'Nehmen Sie an einem Raum eines vorhandenen Jitsi-Servers teil, zusammen mit Leuten, die dessen eigene Seite verwenden. Von deren Programm läuft hier nichts; Ton und Bild werden auf Ihrem Gerät versiegelt.',
+    address: 'Adresse des Raums',
+    addressPlaceholder: 'https://meet.example.org/Raum',
+    addressHint: 'So, wie sie in der Einladung steht.',
+    open: 'Weiter',
+    lobbyText: (room: string, server: string) => `Sie nehmen an „${room}“ auf ${server} teil.`,
+    stage: {
+      'reading-config': 'Der Server wird gesucht …',
+      connecting: 'Verbindung wird aufgebaut …',
+      requesting: 'Warten auf die Konferenz …',
+      joining: 'Beitreten …',
+    },
+    requestingHint: 'Der Konferenzdienst des Servers antwortet noch nicht. Wird weiter versucht.',
+    passwordTitle: 'Dieser Raum hat ein Kennwort',
+    passwordText: 'Wer Sie eingeladen hat, kennt es.',
+    password: 'Kennwort',
+    passwordEnter: 'Eintreten',
+    knockTitle: 'Dieser Raum hat eine Lobby',
+    knockText: 'Ein Moderator lässt Leute ein. Andere sehen Ihren Namen.',
+    knock: 'Um Einlass bitten',
+    waitingTitle: 'Warten auf Einlass',
+    waitingText: 'Ein Moderator weiß, dass Sie hier sind.',
+    leftText: 'Vom Gespräch ist auf diesem Gerät nichts gespeichert.',
+    otherRoom: 'Anderer Raum',
+    wants: (name: string) => `${name} möchte teilnehmen`,
+    admit: 'Einlassen',
+    deny: 'Abweisen',
+    room: 'Raum',
+    lobby: 'Lobby: Leute warten, bis ein Moderator sie einlässt',
+    lock: 'Kennwort des Raums',
+    lockSet: 'Setzen',
+    lockRemove: 'Kennwort entfernen',
+    locked: 'Der Raum hat ein Kennwort.',
+    moderateAudio: 'Nur wer darf, kann sein Mikrofon einschalten',
+    moderateVideo: 'Nur wer darf, kann seine Kamera einschalten',
+    mutedBy: (name: string) => `${name || 'Ein Moderator'} hat Sie stummgeschaltet`,
+    cameraStoppedBy: (name: string) => `${name || 'Ein Moderator'} hat Ihre Kamera ausgeschaltet`,
+    notAllowed: 'Das müssen Ihnen die Moderatoren erst erlauben.',
+    withoutBanner: (names: string) => `Ohne Verschlüsselung, hört also nichts von Ihnen: ${names}`,
+    letIn: 'Was kann ich tun?',
+    openTitle: 'Leute ohne Verschlüsselung hereinlassen?',
+    openText:
+      'Dann ist dieses Gespräch für niemanden mehr Ende-zu-Ende verschlüsselt: Wer den Server betreibt, kann alles hören und sehen, was Sie senden. Die anderen merken davon nichts. Sie können das Gespräch jederzeit wieder versiegeln; was inzwischen gesendet wurde, bleibt lesbar.',
+    openBetter:
+      'Besser: Bitten Sie die anderen, in ihrer App die Ende-zu-Ende-Verschlüsselung einzuschalten oder mit dieser Seite teilzunehmen.',
+    openConfirm: 'Verschlüsselung in diesem Gespräch aufgeben',
+    openBanner: 'Nicht Ende-zu-Ende verschlüsselt: Wer den Server betreibt, kann dieses Gespräch hören und sehen.',
+    seal: 'Wieder versiegeln',
+    compareTitle: (name: string) => `Mit ${name} vergleichen`,
+    compareText: (name: string) =>
+      `Lesen Sie das ${name} in diesem Gespräch vor. Sieht ${name} dasselbe, sitzt niemand zwischen Ihnen.`,
+    compareWaiting: (name: string) => `Warten auf ${name} …`,
+    compareSame: 'Sie sind gleich',
+    compareOther: 'Sie sind verschieden',
+    compareDone: (name: string) => `${name} ist bestätigt.`,
+    compareConfirmed: (name: string) => `Warten, bis auch ${name} bestätigt.`,
+    compareFailed:
+      'Die Codes passen nicht zusammen. Vielleicht sitzt jemand zwischen Ihnen: Sagen Sie hier nichts, was andere nicht hören dürfen.',
+    compareCancelled: 'Der Vergleich wurde beendet.',
+  },
+  jitsiProblem: {
+    'bad-address': 'Das ist keine Adresse eines Jitsi-Raums. Sie sieht aus wie https://meet.example.org/Raum.',
+    'insecure-server':
+      'Diese Adresse hat kein https. Was Sie sagen, könnte unterwegs gelesen werden; sie wird nicht verwendet.',
+    'unknown-server': 'Unter dieser Adresse antwortet kein Server. Prüfen Sie sie und Ihre Verbindung.',
+    'not-jitsi': 'Unter dieser Adresse ist kein Jitsi-Server.',
+    'cross-origin':
+      'Dieser Jitsi-Server lässt andere Seiten seine Konfiguration nicht lesen. Das kann sein Betreiber ändern.',
+    'bad-config': 'Die Konfiguration dieses Jitsi-Servers nennt keinen Weg hinein.',
+    'xmpp-unreachable':
+      'Der Server antwortet, aber seine Signalisierung (WebSocket oder BOSH) nicht. Versuchen Sie es gleich noch einmal.',
+    'login-required': 'Dieser Server lässt nur Leute mit Token ein. Öffnen Sie den Link aus Ihrem Portal.',
+    'token-expired': 'Ihr Token ist abgelaufen. Öffnen Sie den Link aus Ihrem Portal noch einmal.',
+    'token-refused': 'Der Server hat Ihr Token nicht angenommen. Vielleicht gilt es für einen anderen Raum.',
+    'focus-absent':
+      'Der Konferenzdienst dieses Servers antwortet nicht. Sein Betreiber muss danach sehen; versuchen Sie es später noch einmal.',
+    'conference-refused': 'Der Server hat es abgelehnt, diese Konferenz zu öffnen.',
+    'room-full': 'Der Raum ist voll.',
+    banned: 'Sie dürfen nicht in diesen Raum.',
+    'name-taken': 'Der Server sagt, Sie seien schon im Raum. Warten Sie eine Minute und versuchen Sie es noch einmal.',
+    'password-required': 'Dieser Raum hat ein Kennwort.',
+    'wrong-password': 'Das ist nicht das Kennwort des Raums.',
+    'lobby-denied': 'Ein Moderator hat Sie nicht eingelassen.',
+    'lobby-closed': 'Die Lobby wurde geschlossen, oder es war niemand da, der Sie einlässt.',
+    kicked: 'Ein Moderator hat Sie aus dem Gespräch entfernt.',
+    'room-closed': 'Das Gespräch ist zu Ende.',
+    'no-bridge': 'Der Server hat keine Medienbrücke für dieses Gespräch.',
+    'bridge-lost': 'Die Verbindung zur Medienbrücke ging verloren und kam nicht wieder zustande.',
+    'connection-lost': 'Die Verbindung zum Server ging verloren und kam nicht wieder zustande.',
+    'no-e2ee': 'Der Schlüsselaustausch ist nicht gestartet, darum wird nichts gesendet. Laden Sie die Seite neu.',
+    internal: 'Auf dieser Seite ist etwas schiefgegangen. Laden Sie sie neu und versuchen Sie es noch einmal.',
+  },
 
   matrix: {
     title: 'Mit Matrix anmelden',

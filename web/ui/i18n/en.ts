@@ -206,6 +206,14 @@ export const en = {
       'Room not encrypted',
       'Sound and picture are sealed, but the room itself is not: its server can read names, chat and who is here, and can put in people.',
     ],
+    'open-to-operator': [
+      'Not end-to-end encrypted',
+      'You let people without encryption into this call. Whoever runs the server can hear and see it.',
+    ],
+    'cannot-seal': [
+      'No encryption here',
+      'This person’s app does no end-to-end encryption, or it is switched off there. They hear nothing of you, and nothing of them is played.',
+    ],
     'changed-identity': [
       'Identity changed',
       'This person’s cryptographic identity is another one than before. Ask them on another way whether they set up their account anew.',
@@ -399,10 +407,41 @@ export const en = {
       text: () =>
         'The server of this room can read names, chat and who is here, and can put in people. Sound and picture are still sealed.',
     },
+    'open-to-operator': {
+      title: 'Not end-to-end encrypted',
+      text: () =>
+        'You let people without encryption into this call. Whoever runs the server can hear and see it, until you seal it again.',
+    },
+    'without-e2ee': {
+      title: 'No encryption at the other end',
+      text: (name: string) =>
+        `The app of ${name} does no end-to-end encryption, or it is switched off there. ${name} hears nothing of you, and nothing of ${name} is played.`,
+    },
+    'asked-clear': {
+      title: 'Encryption is said to be off',
+      text: (name: string) =>
+        `A message in the name of ${name} says that encryption is off. Nothing changed here: what you send stays sealed. The message may come from ${name}, or from the server.`,
+    },
+    'hidden-listener': {
+      title: 'Hidden participant',
+      text: (name: string) =>
+        `${name} is in this call and gets keys, but the usual apps do not show it. Recorders come like that.`,
+    },
+    'forged-key': {
+      title: 'Forged key message',
+      text: (name: string) =>
+        `A message about keys in the name of ${name} did not verify, or came a second time. It was not used.`,
+    },
+    'claimed-source': {
+      title: 'Stream claimed twice',
+      text: (name: string) =>
+        `The server says that a stream which belongs to somebody else is of ${name}. That is refused.`,
+    },
   },
   trust: {
     verified: 'Verified by you',
     known: 'Signed by its owner',
+    uncompared: 'Codes not compared yet',
     unverified: 'Not signed by its owner',
     changed: 'Owner’s identity changed',
   },
@@ -414,6 +453,114 @@ export const en = {
   toastReconnecting: 'Media connection lost. Trying again…',
   linkCopiedRoom: 'Link copied. Only members of the room can use it.',
   aloneTextRoom: 'Members of the room can join from here or from Element. Copy the link to tell them.',
+
+  memberAction: {
+    mute: 'Mute',
+    'stop-camera': 'Stop the camera',
+    'allow-audio': 'Allow microphone',
+    'allow-video': 'Allow camera',
+    'make-moderator': 'Make moderator',
+    remove: 'Remove from the call',
+  },
+  actionFailed: 'The server did not do that.',
+  chatAudience: 'Who can read the next message',
+  chatToSealed: 'Sealed',
+  chatToEveryone: 'Everyone',
+  chatSealedTo: (names: string) => `Sealed: only people who also use Siegel read this. Not: ${names}.`,
+  chatEveryone: 'To everyone: the operator of the server can read this as well.',
+  typing: (name: string, text: string) => `${name}: ${text}`,
+
+  // Jitsi
+  jitsi: {
+    title: 'Join a Jitsi room',
+    text: 'Take part in a room of an existing Jitsi server, together with people who use its own page. None of its code runs here; sound and picture are sealed on your device.',
+    address: 'Address of the room',
+    addressPlaceholder: 'https://meet.example.org/Room',
+    addressHint: 'As it stands in the invitation.',
+    open: 'Continue',
+    lobbyText: (room: string, server: string) => `You join “${room}” at ${server}.`,
+    stage: {
+      'reading-config': 'Looking for the server…',
+      connecting: 'Connecting…',
+      requesting: 'Waiting for the conference…',
+      joining: 'Joining…',
+    },
+    requestingHint: 'The server’s conference service does not answer yet. Trying again.',
+    passwordTitle: 'This room has a password',
+    passwordText: 'Whoever invited you knows it.',
+    password: 'Password',
+    passwordEnter: 'Enter',
+    knockTitle: 'This room has a lobby',
+    knockText: 'A moderator lets people in. Others see your name.',
+    knock: 'Ask to join',
+    waitingTitle: 'Waiting to be let in',
+    waitingText: 'A moderator was told that you are here.',
+    leftText: 'Nothing of the call is stored on this device.',
+    otherRoom: 'Another room',
+    wants: (name: string) => `${name} wants to join`,
+    admit: 'Let in',
+    deny: 'Turn away',
+    room: 'Room',
+    lobby: 'Lobby: people wait until a moderator lets them in',
+    lock: 'Password of the room',
+    lockSet: 'Set',
+    lockRemove: 'Remove password',
+    locked: 'The room has a password.',
+    moderateAudio: 'Only who is allowed may turn on a microphone',
+    moderateVideo: 'Only who is allowed may turn on a camera',
+    mutedBy: (name: string) => `${name || 'A moderator'} muted you`,
+    cameraStoppedBy: (name: string) => `${name || 'A moderator'} stopped your camera`,
+    notAllowed: 'The moderators have to allow you to turn that on.',
+    withoutBanner: (names: string) => `Without encryption, so they hear nothing of you: ${names}`,
+    letIn: 'What can I do?',
+    openTitle: 'Let in people without encryption?',
+    openText:
+      'Then this call is no longer end-to-end encrypted, for nobody: whoever runs the server can hear and see everything that you send. Others see no change. You can seal the call again at any time; what was sent meanwhile stays readable.',
+    openBetter: 'Better: ask them to switch on end-to-end encryption in their app, or to join with this page.',
+    openConfirm: 'Give up encryption in this call',
+    openBanner: 'Not end-to-end encrypted: the operator can hear and see this call.',
+    seal: 'Seal again',
+    compareTitle: (name: string) => `Compare with ${name}`,
+    compareText: (name: string) =>
+      `Read these to ${name}, over this call. If ${name} sees the same, nobody sits between you.`,
+    compareWaiting: (name: string) => `Waiting for ${name}…`,
+    compareSame: 'They are the same',
+    compareOther: 'They differ',
+    compareDone: (name: string) => `${name} is verified.`,
+    compareConfirmed: (name: string) => `Waiting until ${name} confirms, too.`,
+    compareFailed:
+      'The codes do not match. Somebody may sit between you: do not say anything here that others must not hear.',
+    compareCancelled: 'The comparison was ended.',
+  },
+  jitsiProblem: {
+    'bad-address': 'This is not the address of a Jitsi room. It looks like https://meet.example.org/Room.',
+    'insecure-server': 'This address has no https. What you say could be read on the way, so it is not used.',
+    'unknown-server': 'No server answers at this address. Check it, and your connection.',
+    'not-jitsi': 'At this address there is no Jitsi server.',
+    'cross-origin': 'This Jitsi server does not let other pages read its configuration. Its operator can change that.',
+    'bad-config': 'The configuration of this Jitsi server names no way in.',
+    'xmpp-unreachable': 'The server answers, but its signalling (WebSocket or BOSH) does not. Try again in a moment.',
+    'login-required': 'This server lets in only people with a token. Open the link that your portal gave you.',
+    'token-expired': 'Your token has expired. Open the link from your portal again.',
+    'token-refused': 'The server did not accept your token. It may be meant for another room.',
+    'focus-absent':
+      'The conference service of this server does not answer. Its operator has to look at it; try again later.',
+    'conference-refused': 'The server refused to open this conference.',
+    'room-full': 'The room is full.',
+    banned: 'You are not allowed into this room.',
+    'name-taken': 'The server says that you are in the room already. Wait a minute, then try again.',
+    'password-required': 'This room has a password.',
+    'wrong-password': 'This is not the room’s password.',
+    'lobby-denied': 'A moderator did not let you in.',
+    'lobby-closed': 'The lobby was closed, or nobody was there to let you in.',
+    kicked: 'A moderator removed you from the call.',
+    'room-closed': 'The call has ended.',
+    'no-bridge': 'The server has no media bridge for this call.',
+    'bridge-lost': 'The connection to the media bridge was lost and could not be made again.',
+    'connection-lost': 'The connection to the server was lost and could not be made again.',
+    'no-e2ee': 'The key exchange did not start, so nothing is sent. Reload the page.',
+    internal: 'Something went wrong on this page. Reload it and try again.',
+  },
 
   // Matrix
   matrix: {
