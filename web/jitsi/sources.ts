@@ -196,6 +196,8 @@ export class SourceTable {
       if (problem.ssrc !== undefined) refused.add(problem.ssrc);
       if (problems.length < 50) problems.push(problem);
     };
+    const counts = new Map<string, number>();
+    for (const { owner } of this.#sources.values()) counts.set(owner, (counts.get(owner) ?? 0) + 1);
     for (const source of read.sources) {
       const { ssrc, owner } = source;
       const before = this.#sources.get(ssrc);
@@ -204,8 +206,12 @@ export class SourceTable {
         refused.add(ssrc);
       } else if (this.own.has(ssrc)) refuse({ reason: 'own', ssrc, owner });
       else if (before && before.owner !== owner) refuse({ reason: 'claimed-twice', ssrc, owner, other: before.owner });
-      else if (this.#sources.size >= kMaxSources && !before) refuse({ reason: 'too-many', ssrc, owner });
-      else this.#sources.set(ssrc, source);
+      else if (!before && (this.#sources.size >= kMaxSources || (counts.get(owner) ?? 0) >= kMaxPerOwner))
+        refuse({ reason: 'too-many', ssrc, owner });
+      else {
+        if (!before) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+        this.#sources.set(ssrc, source);
+      }
     }
     for (const group of read.groups) {
       if (group.owner === me || group.ssrcs.some((ssrc) => refused.has(ssrc))) continue;
