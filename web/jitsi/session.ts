@@ -99,6 +99,8 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
   readonly #tracks = new Map<Lane, MediaStreamTrack>();
   readonly #stop: Array<() => void> = [];
   #link: Link | undefined;
+  /** Session that the focus opened and that waits for its turn. */
+  #coming: string | undefined;
   #work: Promise<void> = Promise.resolve();
   #round = 0;
   #restarts = 0;
@@ -130,34 +132,49 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
         jingle.descriptions.find((one) => one.kind === kind && one.payloads.length > 0),
       );
       if (!audio || !video || !jingle.transport) return new StanzaError('bad-request', 'modify');
+      if ([audio, video].some((one) => !chooseMedia(one, !!this.cipher).payloads.length)) {
+        // A deployment without Opus or VP8: there is nothing that could be sealed.
+        this.emit('state', { state: 'failed' });
+        return new StanzaError('not-acceptable', 'modify');
+      }
+      this.#coming = jingle.sid;
       this.#enqueue(() => this.#open(from, jingle, audio, video, jingle.transport as Transport));
       return true;
     }
-    const link = this.#link;
-    if (!link || link.sid !== jingle.sid) return new StanzaError('item-not-found', 'cancel');
+    const { sid } = jingle;
+    const link = this.#link?.sid === sid ? this.#link : undefined;
+    if (!link && this.#coming !== sid) return new StanzaError('item-not-found', 'cancel');
+    // The session that this is about may still wait for its turn.
+    const then = (task: (link: Link) => Promise<void>): true => {
+      this.#enqueue(async () => {
+        if (this.#link?.sid === sid) await task(this.#link);
+      });
+      return true;
+    };
     switch (jingle.action) {
       case 'source-add':
-        for (const problem of this.#table.add(jingle.sources, this.#options.me)) this.emit('problem', problem);
-        this.#enqueue(() => this.#sync(link));
-        return true;
+        return then(async (each) => {
+          for (const problem of this.#table.add(jingle.sources, this.#options.me)) this.emit('problem', problem);
+          await this.#sync(each);
+        });
       case 'source-remove':
-        this.#table.remove(jingle.sources);
-        this.#enqueue(() => this.#sync(link));
-        return true;
+        return then(async (each) => {
+          this.#table.remove(jingle.sources);
+          await this.#sync(each);
+        });
       case 'transport-info':
-        this.#enqueue(() => this.#candidates(link, jingle));
-        return true;
+        return then((each) => this.#candidates(each, jingle));
       case 'transport-replace':
         // Another bridge. A new session is the one way that every browser takes, with keys and senders as at the first.
         this.emit('state', { state: 'moved' });
         void this.restart('moved');
         return true;
       case 'session-terminate':
-        this.#enqueue(async () => {
-          if (this.#link === link) this.#drop(link);
-          this.emit('state', { state: 'interrupted' });
-          this.#expectSession();
-        });
+        // At once: an opening that waits for something must not be accepted any more.
+        if (this.#coming === sid) this.#coming = undefined;
+        if (link) this.#drop(link);
+        this.emit('state', { state: 'interrupted' });
+        if (this.#coming === undefined) this.#expectSession();
         return true;
       case 'session-info':
         return true;
@@ -195,6 +212,9 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
     video: MediaDescription,
     transport: Transport,
   ): Promise<void> {
+    // Ended, or overtaken by a newer one, before it had its turn.
+    if (this.#coming !== jingle.sid) return;
+    this.#coming = undefined;
     clearTimeout(this.#waiting);
     if (this.#link) this.#drop(this.#link);
     this.emit('state', { state: 'connecting' });
@@ -244,13 +264,14 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
     this.#attachReceivers(link);
     // Nothing of ours goes anywhere before our key seals it.
     if (cipher) await this.ownKeyReady;
-    if (link.closed) return;
+    if (link.closed || this.#coming !== undefined) return;
     for (const lane of kLanes) if (this.#tracks.has(lane)) await this.#fill(link, lane);
     await this.#answer(link);
     if (link.closed) return;
     const own = await this.#ownSources(link);
     const local = readLocal(connection.localDescription?.sdp ?? '');
-    if (!local || link.closed) throw new Error('no local description');
+    if (link.closed || this.#coming !== undefined) return;
+    if (!local) throw new Error('no local description');
     const payload = sessionAccept(
       link.parties,
       local.transport,
@@ -259,7 +280,9 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
       link.data ? (transport.sctpPort ?? 5000) : undefined,
     );
     this.#openChannel(link);
-    if (!(await this.#ask(link, payload))) throw new Error('not accepted');
+    const accepted = await this.#ask(link, payload);
+    if (link.closed) return;
+    if (!accepted) throw new Error('not accepted');
     link.accepted = true;
     // What came while we were at it.
     await this.#sync(link);
@@ -389,6 +412,7 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
   /** Brings sections in line with the table; true when something changed. */
   #place(link: Link): boolean {
     const tracks = new Map<string, RemoteTrack>(this.#table.tracks().map((one) => [one.key, one]));
+    const freed = new Set<Section>();
     let changed = false;
     for (const section of link.sections) {
       if (!section.track) continue;
@@ -400,13 +424,14 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
       const { owner, name } = section.track;
       section.track = undefined;
       link.attached.delete(section.mid);
+      freed.add(section);
       changed = true;
       this.emit('ended', { owner, source: name });
     }
     for (const track of tracks.values()) {
       // A free place is taken under a new name: for the browser that is a new section with a new receiver. What was freed
       // in this very round stays free until the browser has seen that.
-      const free = changed ? undefined : link.sections.find((one) => !one.track && one.kind === track.kind);
+      const free = link.sections.find((one) => !one.track && one.kind === track.kind && !freed.has(one));
       if (free) {
         free.mid = `${link.nextMid++}`;
         free.track = track;
@@ -594,6 +619,7 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
 
   /** The stream to the server is new: the session is gone at the other end. A new one comes after the room was joined again. */
   reset(): void {
+    this.#coming = undefined;
     if (this.#link) this.#drop(this.#link);
     this.#restarts = 0;
     clearTimeout(this.#waiting);
