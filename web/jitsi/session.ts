@@ -396,7 +396,9 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
     for (const kind of ['dominantSpeaker', 'forwarded', 'endpointMessage'] as const) {
       channel.on(kind, (event) => this.emit(kind, event as never));
     }
+    const names = new Set(this.localSources.values());
     channel.on('senderConstraints', ({ source, maxHeight }) => {
+      if (!names.has(source)) return;
       this.#wanted.set(source, maxHeight);
       this.#enqueue(() => this.#limit(link));
       this.emit('senderConstraints', { source, maxHeight });

@@ -33,7 +33,7 @@ class Sender {
 }
 
 export class FakeTransceiver {
-  direction: RTCRtpTransceiverDirection = 'recvonly';
+  direction: Exclude<RTCRtpTransceiverDirection, 'stopped'> = 'recvonly';
   readonly receiver = { track: { kind: 'x' } };
   readonly sender: Sender;
   constructor(
