@@ -822,8 +822,7 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
   }
 
   #mutedBy: { kind: 'audio' | 'video'; by: string } | undefined;
-  /** Who last muted us, for a notice; taken away by the page. */
-  takeMutedBy(): { kind: 'audio' | 'video'; by: string } | undefined {
+  takeNotice(): { kind: 'audio' | 'video'; by: string } | undefined {
     const result = this.#mutedBy;
     this.#mutedBy = undefined;
     return result;

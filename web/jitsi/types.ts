@@ -144,6 +144,8 @@ export interface JitsiCall extends CallRoom {
   cancelVerification(): void;
   /** Only with externalKeys. Copied; the caller wipes its own. */
   setMediaKey(key: Uint8Array | CryptoKey, index: number): Promise<void>;
+  /** Who muted us or stopped our camera last; undefined after it was taken, and when nobody did. */
+  takeNotice(): { kind: 'audio' | 'video'; by: string } | undefined;
   /** Sealed typing between Siegel clients: what others type, as they type. */
   readonly typing: ReadonlyMap<string, string>;
   sendTyping(text: string): void;

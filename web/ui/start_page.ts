@@ -4,6 +4,7 @@ import { Invitation, type LinkProblem, parsePastedLink } from '../keys';
 import { define, SiegelElement } from './element';
 import { icons } from './icons';
 import { sharedStyles } from './styles';
+import { pageFor } from './where';
 
 export class SiegelStart extends SiegelElement {
   static override properties = { problem: { state: true } };
@@ -145,6 +146,13 @@ export class SiegelStart extends SiegelElement {
     const input = form.elements.namedItem('link') as HTMLInputElement;
     const result = parsePastedLink(input.value, location.origin);
     if (typeof result === 'string') {
+      // A room of an existing deployment has a page of its own.
+      const page = pageFor(input.value);
+      if (page) {
+        input.value = '';
+        location.assign(page);
+        return;
+      }
       this.problem = result;
       input.focus();
       return;
