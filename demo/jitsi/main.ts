@@ -9,6 +9,8 @@ import { SiegelJitsiApp } from '../../web/ui/jitsi_app';
 function target(): string | undefined {
   const text = location.hash.slice(1);
   if (!text) return undefined;
+  // As it is: it is an address already. Some programs escape what stands behind the #.
+  if (text.includes('://')) return text;
   try {
     return decodeURIComponent(text);
   } catch {
@@ -22,7 +24,7 @@ app.address = target();
 if (app.address !== undefined) history.replaceState(history.state, '', location.pathname + location.search);
 let shown = '';
 app.addEventListener('room', (event) => {
-  shown = `#${encodeURI((event as CustomEvent<string>).detail)}`;
+  shown = `#${(event as CustomEvent<string>).detail}`;
   history.replaceState(history.state, '', shown);
 });
 const transport = new URL(location.href).searchParams.get('transport');

@@ -147,7 +147,7 @@ export class SiegelStart extends SiegelElement {
     const result = parsePastedLink(input.value, location.origin);
     if (typeof result === 'string') {
       // A room of an existing deployment has a page of its own.
-      const page = pageFor(input.value);
+      const page = result === 'other-site' || result === 'not-a-link' ? pageFor(input.value) : undefined;
       if (page) {
         input.value = '';
         location.assign(page);

@@ -19,7 +19,9 @@ export function pageFor(text: string): string | undefined {
   }
   const local = url.hostname === 'localhost' || url.hostname === '127.0.0.1';
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && local)) return undefined;
+  // A call by link at another place: its key is in the fragment and goes nowhere else.
+  if (/^\/call\//.test(url.pathname)) return undefined;
   if (url.username || url.password || !url.pathname.replaceAll('/', '')) return undefined;
   if (!local && !url.hostname.includes('.')) return undefined;
-  return `/jitsi/#${encodeURI(typed)}`;
+  return `/jitsi/#${typed}`;
 }
