@@ -311,7 +311,9 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
   get badge(): Badge {
     if (this.#engineState() !== 'running') return new BadgeMeter().evaluate(this.#badgeInput(undefined));
     if (this.#privacy === 'open') return { level: 'red', cause: 'open-to-operator' };
-    const badges = [...this.#peers.values()].map((one) => this.#badgeOf(one));
+    // Who cannot be sealed with hears nothing; that takes nothing away from what is sealed for the others.
+    const sealed = [...this.#peers.values()].filter((one) => !this.#cannotSeal(one));
+    const badges = (sealed.length > 0 ? sealed : [...this.#peers.values()]).map((one) => this.#badgeOf(one));
     if (this.#mayListen.length > 0) badges.push({ level: 'amber', cause: 'rekey' });
     return worst(badges);
   }

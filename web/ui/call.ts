@@ -41,6 +41,7 @@ export class SiegelCall extends SiegelElement {
     verifies: {},
     ownDevice: {},
     ownNotice: { attribute: false },
+    linkTexts: { attribute: false },
   };
   declare room: CallRoom;
   declare media: LocalMedia;
@@ -61,6 +62,8 @@ export class SiegelCall extends SiegelElement {
   declare ownDevice: OwnDevice;
   /** Something about this person's own device that belongs to the security notices. */
   declare ownNotice: Warning | undefined;
+  /** Other words for being alone and for a copied link. */
+  declare linkTexts: { alone: string; copied: string } | undefined;
   #version = 0;
   #unsubscribe: Array<() => void> = [];
   #meters = new Map<string, LevelMeter>();
@@ -392,6 +395,7 @@ export class SiegelCall extends SiegelElement {
     this.verifies = undefined;
     this.ownDevice = 'unknown';
     this.ownNotice = undefined;
+    this.linkTexts = undefined;
   }
 
   override connectedCallback(): void {
@@ -498,7 +502,7 @@ export class SiegelCall extends SiegelElement {
           members.length === 0 && room.phase === 'joined'
             ? html`<div class="alone"><div class="card">
                 <h2>${t.aloneTitle}</h2>
-                <p class="quiet small">${this.openLink ? t.aloneText : t.aloneTextRoom}</p>
+                <p class="quiet small">${this.linkTexts?.alone ?? (this.openLink ? t.aloneText : t.aloneTextRoom)}</p>
                 <button type="button" class="button primary" @click=${this.#copyLink}>${icons.link}${t.copyLink}</button>
               </div></div>`
             : nothing
@@ -695,7 +699,7 @@ export class SiegelCall extends SiegelElement {
     try {
       await navigator.clipboard.writeText(link);
       this.linkShown = '';
-      this.#toast(this.openLink ? this.t.linkCopied : this.t.linkCopiedRoom);
+      this.#toast(this.linkTexts?.copied ?? (this.openLink ? this.t.linkCopied : this.t.linkCopiedRoom));
     } catch {
       this.linkShown = link;
     }

@@ -130,7 +130,7 @@ export class SiegelJitsiApp extends SiegelElement {
   override render() {
     const call = this.#call;
     if (this.view === 'call' && call && this.#media) {
-      return html`<siegel-call .room=${call} .media=${this.#media} .engine=${this.engine} .link=${() => this.#link} .openLink=${false} .verifies=${'codes'}>
+      return html`<siegel-call .room=${call} .media=${this.#media} .engine=${this.engine} .link=${() => this.#invitation} .openLink=${false} .linkTexts=${{ alone: this.t.jitsi.alone, copied: this.t.jitsi.copied }} .verifies=${'codes'}>
           <siegel-jitsi-banners slot="banners" .call=${call}></siegel-jitsi-banners>
           <siegel-jitsi-settings slot="settings" .call=${call}></siegel-jitsi-settings>
         </siegel-call>
@@ -147,6 +147,11 @@ export class SiegelJitsiApp extends SiegelElement {
   get #link(): string {
     const room = this.#room;
     return room ? `${room.origin}${room.base}/${encodeURIComponent(room.room)}` : '';
+  }
+
+  /** To this page, so that whoever follows it takes part sealed. */
+  get #invitation(): string {
+    return new URL(`#${this.#link}`, location.href.split('#')[0]).href;
   }
 
   #content() {

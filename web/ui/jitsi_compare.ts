@@ -25,7 +25,7 @@ export class SiegelJitsiCompare extends SiegelElement {
       }
       @media (min-width: 40rem) {
         .symbols {
-          grid-template-columns: repeat(7, minmax(0, 1fr));
+          grid-template-columns: repeat(4, minmax(0, 1fr));
         }
       }
       .symbols li {

@@ -488,6 +488,9 @@ export const de: Messages = {
   typing: (name: string, text: string) => `${name}: ${text}`,
 
   jitsi: {
+    alone:
+      'Andere können mit dieser Seite teilnehmen, oder mit der Seite des Servers, wenn dort die Ende-zu-Ende-Verschlüsselung eingeschaltet ist.',
+    copied: 'Link kopiert. Wer ihn öffnet, nimmt versiegelt an diesem Raum teil.',
     title: 'An einem Jitsi-Raum teilnehmen',
     text: 'Nehmen Sie an einem Raum eines vorhandenen Jitsi-Servers teil, zusammen mit Leuten, die dessen eigene Seite verwenden. Von deren Programm läuft hier nichts; Ton und Bild werden auf Ihrem Gerät versiegelt.',
     address: 'Adresse des Raums',

@@ -472,6 +472,9 @@ export const en = {
 
   // Jitsi
   jitsi: {
+    alone:
+      'Others can join with this page, or from the server’s own page with end-to-end encryption switched on there.',
+    copied: 'Link copied. Whoever opens it joins this room, sealed.',
     title: 'Join a Jitsi room',
     text: 'Take part in a room of an existing Jitsi server, together with people who use its own page. None of its code runs here; sound and picture are sealed on your device.',
     address: 'Address of the room',
