@@ -199,8 +199,9 @@ export class Endpoint {
   }
 
   #onRtcp(packet) {
+    // A PLI is format 1; the library gives the format with the feedback, not with a header.
     const ssrc = packet.feedback?.mediaSsrc;
-    if (packet.type !== 206 || ssrc === undefined || packet.header?.count !== 1 || this.bridge.dead) return;
+    if (packet.type !== 206 || ssrc === undefined || packet.feedback?.count !== 1 || this.bridge.dead) return;
     for (const from of this.room.others(this)) {
       if (!from.sourceOf(ssrc)) continue;
       const layer = this.projections.get(ssrc)?.layer ?? 0;
