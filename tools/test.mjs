@@ -286,6 +286,7 @@ if (unknown.length > 0) {
 const chosen = asked.length > 0 ? asked : Object.keys(suites);
 let passed = 0;
 const failed = [];
+const times = [];
 for (const name of chosen) {
   const began = performance.now();
   console.log(`\n== ${name}`);
@@ -296,12 +297,16 @@ for (const name of chosen) {
     tally.fail(`${name} stopped: ${error.stack}`);
   }
   if (tally.passed + tally.failed.length === 0) tally.fail(`${name} ran no test`);
-  console.log(
-    `== ${name}: ${tally.passed} passed, ${tally.failed.length} failed (${((performance.now() - began) / 1000).toFixed(0)} s)`,
-  );
+  const seconds = (performance.now() - began) / 1000;
+  console.log(`== ${name}: ${tally.passed} passed, ${tally.failed.length} failed (${seconds.toFixed(0)} s)`);
+  times.push([name, seconds]);
   passed += tally.passed;
   failed.push(...tally.failed.map((text) => `${name}: ${text}`));
 }
 if (failed.length > 0) console.log(`\nFailures:\n${failed.map((text) => `  ${text}`).join('\n')}`);
+const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`;
+console.log('\nTime per suite (min:s):');
+for (const [name, seconds] of [...times, ['all', times.reduce((sum, [, each]) => sum + each, 0)]])
+  console.log(`  ${name.padEnd(8)} ${clock(seconds).padStart(6)}`);
 console.log(`\n${passed} passed, ${failed.length} failed`);
 process.exit(failed.length > 0 ? 1 : 0);
