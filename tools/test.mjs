@@ -275,6 +275,14 @@ const suites = {
     await vitest(tally, 'tests/servers');
     await playwright(tally, 'tests/matrix/playwright.config.ts', 'playwright-matrix.json');
   },
+
+  async jitsi(tally) {
+    if (!(await buildSite(tally))) return;
+    const { code } = await run('tools/setup/jitsi.sh', []);
+    tally.check('Prosody and the stock clients are installed', code === 0);
+    if (code !== 0) return;
+    await playwright(tally, 'tests/jitsi/playwright.config.ts', 'playwright-jitsi.json');
+  },
 };
 
 const asked = process.argv.slice(2);
