@@ -4,12 +4,11 @@
  *
  * Errors: JitsiError 'bad-address', 'insecure-server'. Threads: any.
  */
+import { isLoopback } from '../call/hosts';
 import { type JitsiAddress, JitsiError } from './types';
 
 const kMaxLength = 4000;
 const kMaxRoom = 200;
-
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '127.0.0.1' || host === '[::1]';
 
 /** Characters that a MUC's name cannot carry, or that the stock client takes out of a room's name. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones

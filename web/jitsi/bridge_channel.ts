@@ -6,6 +6,7 @@
  * Source: lib-jitsi-meet modules/RTC/BridgeChannel (behaviour), tests/vectors/jitsi-wire bridge-channel files. Threads: main.
  */
 import { Emitter } from '../call/emitter';
+import { isLoopback } from '../call/hosts';
 import { kEndpointId } from './presence';
 import type { ReceiverConstraints, SessionEvents } from './types';
 
@@ -20,17 +21,16 @@ export type BridgeEvents = Pick<
   open: undefined;
 };
 
-/** The bridge's address: TLS, except on this computer. */
-export function checkChannelUrl(text: string): URL | undefined {
+/** The bridge's address: TLS, except where the deployment itself (`local`) is this computer. */
+export function checkChannelUrl(text: string, local: boolean): URL | undefined {
   let url: URL;
   try {
     url = new URL(text);
   } catch {
     return undefined;
   }
-  const local = url.hostname === 'localhost' || url.hostname === '127.0.0.1' || url.hostname === '[::1]';
   if (url.username || url.password || url.hash) return undefined;
-  return url.protocol === 'wss:' || (url.protocol === 'ws:' && local) ? url : undefined;
+  return url.protocol === 'wss:' || (url.protocol === 'ws:' && local && isLoopback(url.hostname)) ? url : undefined;
 }
 
 /** ReceiverVideoConstraints as the bridge takes them. */

@@ -7,6 +7,7 @@
  * Errors: JitsiError 'not-jitsi' (no such file), 'bad-config' (no hosts in it). Threads: any. Cost: a parse of at most 500 kB.
  */
 import { type Node, parse } from 'acorn';
+import { isLoopback } from '../call/hosts';
 import { type Deployment, type JitsiAddress, JitsiError } from './types';
 
 const kMaxLength = 500_000;
@@ -200,8 +201,6 @@ export function readConfig(text: string): Map<string, Value> | undefined {
   return config instanceof Map ? config : undefined;
 }
 
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '127.0.0.1' || host === '[::1]';
-
 /** A domain, or a full JID where `jid` is allowed; lower case. */
 function domainOf(value: Value, jid = false): string | undefined {
   if (typeof value !== 'string' || value.length > 300) return undefined;
@@ -213,7 +212,7 @@ function domainOf(value: Value, jid = false): string | undefined {
   return node && host && domain.test(host.toLowerCase()) ? `${node}@${host.toLowerCase()}${resource ?? ''}` : undefined;
 }
 
-/** Relative forms count from the room's address. TLS, unless it is this computer and the room's address has none, too. */
+/** Relative forms count from the room's address. TLS, unless deployment and address are this computer: nobody else names our own ports to us. */
 function urlOf(
   value: Value,
   address: JitsiAddress,
@@ -232,7 +231,8 @@ function urlOf(
     else if (url.protocol === 'http:') url.protocol = 'ws:';
   }
   if (url.username || url.password) return undefined;
-  if (url.protocol !== schemes[0] && !(url.protocol === schemes[1] && isLoopback(url.hostname))) return undefined;
+  const local = isLoopback(url.hostname) && isLoopback(new URL(address.origin).hostname);
+  if (url.protocol !== schemes[0] && !(url.protocol === schemes[1] && local)) return undefined;
   url.hash = '';
   return url.href;
 }

@@ -32,6 +32,7 @@ import {
   Warnings,
   worst,
 } from '../call';
+import { isLoopback } from '../call/hosts';
 import { cleanName } from '../call/names';
 import {
   type EngineInfo,
@@ -425,6 +426,7 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
       cipher: this.#privacy === 'sealed' ? this.#cipher : undefined,
       ownKeyReady,
       iceServers: this.#iceServers,
+      local: isLoopback(new URL(this.address.origin).hostname),
       ...(this.#parts.createConnection && { createConnection: this.#parts.createConnection }),
     });
     const stay: Stay = { muc, session, keys };

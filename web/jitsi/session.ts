@@ -59,6 +59,8 @@ export interface SessionOptions {
   cipher: MediaCipherApi | undefined;
   ownKeyReady: Promise<void>;
   iceServers: RTCIceServer[];
+  /** The deployment is this computer: its bridge may be without TLS. */
+  local: boolean;
   /** For tests. */
   createConnection?: (configuration: RTCConfiguration) => RTCPeerConnection;
 }
@@ -385,7 +387,7 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
   }
 
   #openChannel(link: Link): void {
-    const url = link.transport.channel ? checkChannelUrl(link.transport.channel) : undefined;
+    const url = link.transport.channel ? checkChannelUrl(link.transport.channel, this.#options.local) : undefined;
     const channel = link.dataChannel
       ? new BridgeChannel({ channel: link.dataChannel })
       : url

@@ -4,6 +4,7 @@
  */
 import { AutoDiscovery, createClient, MatrixError as SdkError } from 'matrix-js-sdk/lib/matrix';
 import { cleanName } from '../call';
+import { isLoopback } from '../call/hosts';
 import { MatrixError, problemOf } from './errors';
 import { isServerName } from './links';
 import { silentLogger } from './quiet';
@@ -11,8 +12,6 @@ import type { Homeserver } from './types';
 
 const kTimeoutMs = 10_000;
 const kMaxBytes = 100_000;
-
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '127.0.0.1' || host === '[::1]';
 
 /** No slash at the end. http only for this computer. */
 export function checkBaseUrl(text: string): string {

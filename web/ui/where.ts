@@ -3,6 +3,8 @@
  * belongs to; that page then checks it.
  */
 
+import { isLoopback } from '../call/hosts';
+
 /** Page and fragment for an address that is no call by link of ours; undefined: not an address of either kind. */
 export function pageFor(text: string): string | undefined {
   const typed = text.trim();
@@ -17,7 +19,7 @@ export function pageFor(text: string): string | undefined {
   } catch {
     return undefined;
   }
-  const local = url.hostname === 'localhost' || url.hostname === '127.0.0.1';
+  const local = isLoopback(url.hostname);
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && local)) return undefined;
   // A call by link at another place: its key is in the fragment and goes nowhere else.
   if (/^\/call\//.test(url.pathname)) return undefined;

@@ -69,7 +69,7 @@ describe('the address of a bridge', () => {
       'ws://localhost/x',
       'ws://[::1]:1/x',
     ])
-      expect(checkChannelUrl(url)?.href, url).toBe(url);
+      expect(checkChannelUrl(url, true)?.href, url).toBe(url);
     for (const url of [
       'ws://b.example/x',
       'ws://localhost.example/x',
@@ -83,7 +83,12 @@ describe('the address of a bridge', () => {
       '',
       'wss://',
     ])
-      expect(checkChannelUrl(url), url).toBeUndefined();
+      expect(checkChannelUrl(url, true), url).toBeUndefined();
+  });
+
+  it('lets no deployment elsewhere name a port of this computer', () => {
+    expect(checkChannelUrl('ws://127.0.0.1:9090/colibri-ws/x', false)).toBeUndefined();
+    expect(checkChannelUrl('wss://meet.example/colibri-ws/x', false)?.host).toBe('meet.example');
   });
 });
 

@@ -102,6 +102,12 @@ describe('config.js', () => {
       ).toBe('bad-config');
   });
 
+  it('lets no deployment elsewhere name a port of this computer', () => {
+    const text = `var config={hosts:{domain:'a.b'},websocket:'ws://127.0.0.1:9/x',bosh:'http://localhost:9/b'}`;
+    expect(problem(() => readDeployment(text, address))).toBe('bad-config');
+    expect(readDeployment(text, parseAddress('http://127.0.0.1:8000/room')).websocket).toBe('ws://127.0.0.1:9/x');
+  });
+
   it('refuses names that are none, and does not touch Object', () => {
     expect(problem(() => readDeployment(`var config={hosts:{domain:'a b"'},bosh:'/b'}`, address))).toBe('bad-config');
     readDeployment(

@@ -87,6 +87,7 @@ class Scene {
       cipher: sealed ? cipher : undefined,
       ownKeyReady: ready ? Promise.resolve() : new Promise((resolve) => (this.key = resolve)),
       iceServers: [],
+      local: true,
       createConnection: (configuration) => {
         const connection = new FakeConnection(configuration, (text) => this.log.push(text));
         this.connections.push(connection);
