@@ -1,7 +1,7 @@
 /**
  * From a room's address to the deployment behind it: fetches config.js as text. Nothing of the provider's pages is loaded.
  *
- * Errors: JitsiError 'unknown-server', 'not-jitsi', 'cross-origin', 'bad-config'. Threads: main.
+ * Errors: JitsiError 'unknown-server', 'not-jitsi', 'bad-config'. Threads: main.
  */
 import { readDeployment, stockDeployment } from './config';
 import { type Deployment, type JitsiAddress, JitsiError } from './types';

@@ -154,6 +154,7 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
   #password: string | undefined;
   #awaitPassword: ((password: string) => void) | undefined;
   #awaitKnock: (() => void) | undefined;
+  #name = '';
   #hand = false;
   #handAt = 0;
   #activeSpeaker = '';
@@ -221,7 +222,7 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
     return this.#stay?.muc.me ?? '';
   }
   get name(): string {
-    return cleanName(this.#parts.options.name);
+    return this.#name;
   }
   get handRaised(): boolean {
     return this.#hand;
@@ -321,12 +322,13 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
 
   // --- Joining ---------------------------------------------------------------------------------------------------------------
 
-  async join(): Promise<void> {
+  async join(name: string): Promise<void> {
     if (this.#phase !== 'idle') return;
+    this.#name = cleanName(name);
     this.#setPhase('joining');
     try {
       this.#setStage('reading-config');
-      const [{ deployment }] = await Promise.all([findDeployment(this.address), this.ready]);
+      const [{ deployment, assumed }] = await Promise.all([findDeployment(this.address), this.ready]);
       if (!this.#active()) throw new JitsiError('internal');
       this.#engine = 'running';
       this.#snapshotAt = performance.now();
@@ -340,6 +342,11 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
         roomName: this.address.roomName,
         ...(token !== undefined && { token }),
         ...(transport && { transport }),
+      }).catch((error: unknown) => {
+        // Its config.js could not be read, and what was assumed instead does not hold.
+        if (assumed && error instanceof JitsiError && error.problem === 'xmpp-unreachable')
+          throw new JitsiError('cross-origin');
+        throw error;
       });
       if (!this.#active()) {
         void xmpp.close();
@@ -536,7 +543,7 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
     muc.on('joined', (occupant) => this.#joined(occupant));
     muc.on('changed', ({ occupant, before }) => this.#occupantChanged(occupant, before));
     muc.on('left', ({ occupant }) => this.#part(occupant.id));
-    muc.on('ended', ({ problem, by }) => this.#ended(problem, by));
+    muc.on('ended', ({ problem }) => this.#ended(problem));
     muc.on('message', ({ id, from, text, at, delayed }) => {
       const own = from === muc.me;
       if (!own || delayed)
@@ -710,7 +717,7 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
     this.#changed();
   }
 
-  #ended(problem: JitsiProblem, _by: string | undefined): void {
+  #ended(problem: JitsiProblem): void {
     // A stream that was interrupted says so itself.
     if (problem === 'connection-lost' && this.#away) return;
     this.#refuse(problem);

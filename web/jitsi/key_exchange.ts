@@ -12,7 +12,7 @@
  * said once is not accepted twice; `e2ee.enabled=false` closes nothing and opens nothing. Rotation and ratchet are those of
  * web/keys (SenderKeys): a new key goes out as soon as somebody left, not five seconds later.
  *
- * Source: lib-jitsi-meet modules/e2ee/{OlmAdapter,ManagedKeyHandler} (behaviour), docs/jitsi-keys.md. Threads: main.
+ * Source: lib-jitsi-meet modules/e2ee/{OlmAdapter,ManagedKeyHandler} (behaviour). Threads: main.
  * Ownership: of Olm's objects and of all key material, wiped in stop(). Errors: `problem`; start() rejects with JitsiError.
  */
 import { Emitter } from '../call/emitter';
@@ -51,7 +51,6 @@ function fromBase64(text: string): Bytes | undefined {
 
 const toBase64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes));
 
-/** How often, once a key is asked for by name. */
 interface Peer {
   id: string;
   curve25519: string | undefined;
@@ -70,9 +69,9 @@ interface Peer {
   requests: Map<string, number>;
   /** In which words this client signs; undefined: it does not. */
   signs: SignatureForm | undefined;
-  /** Their key in use: its bytes as text are compared, never kept longer than the key itself. */
+  /** Their key in use: only its hash is kept, to know it again. */
   keyIndex: number | undefined;
-  lastKey: string;
+  keyHash: string;
   /** The identity changed during its stay: nothing goes to it any more. */
   blocked: boolean;
   acked: boolean;
@@ -104,7 +103,6 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
   readonly #peers = new Map<string, Peer>();
   /** Identity by id, also of those who left. */
   readonly #identities = new Map<string, string>();
-  readonly #verified = new Set<string>();
   #me = '';
   #keys: SenderKeys | undefined;
   #sas: SasExchange | undefined;
@@ -129,10 +127,6 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
 
   keyIndexOf(id: string): number | undefined {
     return this.#peers.get(id)?.keyIndex;
-  }
-
-  isVerified(id: string): boolean {
-    return this.#verified.has(id);
   }
 
   /** Our first key is in use when this resolves. Nothing may be sent before. */
@@ -184,7 +178,6 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
     if (identity) this.#identities.set(id, identity);
     if (before && identity && before !== identity) {
       // Came back as somebody else under the same id: a new person as far as keys go.
-      this.#verified.delete(id);
       this.emit('problem', { id, problem: 'identity-changed' });
     }
     const peer: Peer = {
@@ -201,7 +194,7 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
       requests: new Map(),
       signs: undefined,
       keyIndex: undefined,
-      lastKey: '',
+      keyHash: '',
       blocked: false,
       acked: false,
       noSession: undefined,
@@ -250,7 +243,6 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
     if (!this.#keys?.mayListen.has(id)) this.#leftAt.delete(id);
     this.#free(peer);
     this.#peers.delete(id);
-    this.#verified.delete(id);
     this.#options.cipher.removeParticipant(id);
   }
 
@@ -259,10 +251,9 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
     this.#reset(peer);
     peer.blocked = true;
     this.#keys?.remove(peer.id);
-    this.#verified.delete(peer.id);
     this.#options.cipher.removeParticipant(peer.id);
     peer.keyIndex = undefined;
-    peer.lastKey = '';
+    peer.keyHash = '';
     this.emit('problem', { id: peer.id, problem: 'identity-changed' });
     this.emit('peer', { id: peer.id, ours: false, theirs: false });
   }
@@ -281,7 +272,7 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
   #free(peer: Peer): void {
     this.#reset(peer);
     clearTimeout(peer.noSession);
-    peer.lastKey = '';
+    peer.keyHash = '';
     peer.blocked = true;
   }
 
@@ -558,7 +549,7 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
       // They switched it off: what they send from now on is not opened, and not played.
       if (peer.keyIndex !== undefined) await cipher.dropKey(peer.id, 'receive', peer.keyIndex).catch(() => {});
       peer.keyIndex = undefined;
-      peer.lastKey = '';
+      peer.keyHash = '';
       this.emit('peer', { id: peer.id, ours: peer.acked, theirs: false });
       return true;
     }
@@ -567,15 +558,26 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
       this.#problem(peer, 'malformed');
       return false;
     }
-    const same = peer.keyIndex === index && peer.lastKey === key;
+    const hash = this.#hash(material);
+    const same = peer.keyIndex === index && peer.keyHash === hash;
     if (!same) {
       await cipher.setKey({ participant: peer.id, usage: 'receive', keyIndex: index, material, derivation: 'hkdf' });
-      peer.lastKey = key as string;
+      peer.keyHash = hash;
       peer.keyIndex = index;
     }
     wipe(material);
     if (!same) this.emit('peer', { id: peer.id, ours: peer.acked, theirs: true });
     return true;
+  }
+
+  #hash(bytes: Uint8Array): string {
+    const utility = new this.#olm.Utility();
+    try {
+      // The library wipes what it is given.
+      return utility.sha256(bytes.slice());
+    } finally {
+      utility.free();
+    }
   }
 
   // --- Sealed messages between Siegel clients ----------------------------------------------------------------------------------
@@ -622,7 +624,6 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
       send: (type, data) => this.#say(peer.id, type, data),
       changed: (state) => this.emit('sas', state),
       verified: () => {
-        this.#verified.add(peer.id);
         this.emit('verified', { id: peer.id });
       },
     });

@@ -19,7 +19,7 @@ export type JitsiProblem =
   | 'insecure-server' // http that is not this computer
   | 'unknown-server' // no answer
   | 'not-jitsi' // an answer, but no config.js of a deployment
-  | 'cross-origin' // the server answers, but does not let other origins read config.js
+  | 'cross-origin' // the server answers, but does not let other origins read config.js, and has not the stock layout
   | 'bad-config' // config.js names neither hosts nor a way in
   | 'xmpp-unreachable' // neither WebSocket nor BOSH answers
   | 'login-required' // the deployment wants a token, none was given
@@ -36,7 +36,6 @@ export type JitsiProblem =
   | 'lobby-closed' // the lobby went away while waiting
   | 'kicked'
   | 'room-closed' // the conference ended
-  | 'no-bridge' // the focus has no bridge for us
   | 'bridge-lost' // media could not be brought back
   | 'connection-lost' // XMPP could not be brought back
   | 'no-e2ee' // Olm did not start
@@ -92,7 +91,6 @@ export type JitsiPrivacy =
 export interface JitsiCallOptions {
   /** `https://host/room` or `https://host/tenant/room`. */
   address: string;
-  name: string;
   media: LocalMedia;
   /** JSON web token; or a function that gets a fresh one, asked before each (re)connection. Never kept. */
   token?: string | (() => Promise<string>);
@@ -109,8 +107,8 @@ export interface JitsiCall extends CallRoom {
   readonly stage: JitsiStage;
   readonly problem: JitsiProblem | undefined;
   readonly address: JitsiAddress;
-  /** Resolves when joined; rejects with JitsiError. While it is pending, `stage` says what is waited for. */
-  join(): Promise<void>;
+  /** Resolves when joined; rejects with JitsiError. While it is pending, `stage` says what is waited for. `name` may be empty. */
+  join(name: string): Promise<void>;
   enterPassword(password: string): void;
   knock(): void;
   /** Moderator. */

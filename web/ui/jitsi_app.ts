@@ -48,7 +48,6 @@ export class SiegelJitsiApp extends SiegelElement {
   #room: JitsiAddress | undefined;
   #media: LocalMedia | undefined;
   #call: JitsiCall | undefined;
-  #name = '';
   #joined = false;
 
   static override styles = [
@@ -315,12 +314,8 @@ export class SiegelJitsiApp extends SiegelElement {
     if (!media || !this.#room) return;
     this.engine = undefined;
     this.#joined = false;
-    const outer = this;
     const call = this.backend.createCall({
       address: this.#link,
-      get name() {
-        return outer.#name;
-      },
       media,
       ...(this.token !== undefined && { token: this.token }),
       ...(this.transport && { transport: this.transport }),
@@ -349,11 +344,10 @@ export class SiegelJitsiApp extends SiegelElement {
 
   async #join(name: string): Promise<void> {
     if (!this.#call || this.#joined) return;
-    this.#name = name;
     this.#joined = true;
     this.requestUpdate();
     // What went wrong stands in `problem`.
-    await this.#call.join().catch(() => {});
+    await this.#call.join(name).catch(() => {});
   }
 
   #onCall(call: JitsiCall): void {

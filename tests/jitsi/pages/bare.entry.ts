@@ -13,7 +13,9 @@ Object.assign(globalThis, {
     get call() {
       return call;
     },
-    async start(options: Omit<JitsiCallOptions, 'media'> & { audio?: boolean; video?: boolean }): Promise<string> {
+    async start(
+      options: Omit<JitsiCallOptions, 'media'> & { name: string; audio?: boolean; video?: boolean },
+    ): Promise<string> {
       const media = new LocalMedia();
       Object.assign(globalThis, { media });
       if (options.audio !== false) log.push(`microphone ${await media.openMicrophone()}`);
@@ -26,7 +28,7 @@ Object.assign(globalThis, {
         stage = now;
       });
       try {
-        await call.join();
+        await call.join(options.name);
         return 'joined';
       } catch (error) {
         return `${(error as { problem?: string }).problem} ${error}`;

@@ -540,17 +540,6 @@ export const de: Messages = {
     openConfirm: 'Verschlüsselung in diesem Gespräch aufgeben',
     openBanner: 'Nicht Ende-zu-Ende verschlüsselt: Wer den Server betreibt, kann dieses Gespräch hören und sehen.',
     seal: 'Wieder versiegeln',
-    compareTitle: (name: string) => `Mit ${name} vergleichen`,
-    compareText: (name: string) =>
-      `Lesen Sie das ${name} in diesem Gespräch vor. Sieht ${name} dasselbe, sitzt niemand zwischen Ihnen.`,
-    compareWaiting: (name: string) => `Warten auf ${name} …`,
-    compareSame: 'Sie sind gleich',
-    compareOther: 'Sie sind verschieden',
-    compareDone: (name: string) => `${name} ist bestätigt.`,
-    compareConfirmed: (name: string) => `Warten, bis auch ${name} bestätigt.`,
-    compareFailed:
-      'Die Codes passen nicht zusammen. Vielleicht sitzt jemand zwischen Ihnen: Sagen Sie hier nichts, was andere nicht hören dürfen.',
-    compareCancelled: 'Der Vergleich wurde beendet.',
   },
   jitsiProblem: {
     'bad-address': 'Das ist keine Adresse eines Jitsi-Raums. Sie sieht aus wie https://meet.example.org/Raum.',
@@ -578,7 +567,6 @@ export const de: Messages = {
     'lobby-closed': 'Die Lobby wurde geschlossen, oder es war niemand da, der Sie einlässt.',
     kicked: 'Ein Moderator hat Sie aus dem Gespräch entfernt.',
     'room-closed': 'Das Gespräch ist zu Ende.',
-    'no-bridge': 'Der Server hat keine Medienbrücke für dieses Gespräch.',
     'bridge-lost': 'Die Verbindung zur Medienbrücke ging verloren und kam nicht wieder zustande.',
     'connection-lost': 'Die Verbindung zum Server ging verloren und kam nicht wieder zustande.',
     'no-e2ee': 'Der Schlüsselaustausch ist nicht gestartet, darum wird nichts gesendet. Laden Sie die Seite neu.',

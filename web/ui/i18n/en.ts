@@ -523,17 +523,6 @@ export const en = {
     openConfirm: 'Give up encryption in this call',
     openBanner: 'Not end-to-end encrypted: the operator can hear and see this call.',
     seal: 'Seal again',
-    compareTitle: (name: string) => `Compare with ${name}`,
-    compareText: (name: string) =>
-      `Read these to ${name}, over this call. If ${name} sees the same, nobody sits between you.`,
-    compareWaiting: (name: string) => `Waiting for ${name}…`,
-    compareSame: 'They are the same',
-    compareOther: 'They differ',
-    compareDone: (name: string) => `${name} is verified.`,
-    compareConfirmed: (name: string) => `Waiting until ${name} confirms, too.`,
-    compareFailed:
-      'The codes do not match. Somebody may sit between you: do not say anything here that others must not hear.',
-    compareCancelled: 'The comparison was ended.',
   },
   jitsiProblem: {
     'bad-address': 'This is not the address of a Jitsi room. It looks like https://meet.example.org/Room.',
@@ -558,7 +547,6 @@ export const en = {
     'lobby-closed': 'The lobby was closed, or nobody was there to let you in.',
     kicked: 'A moderator removed you from the call.',
     'room-closed': 'The call has ended.',
-    'no-bridge': 'The server has no media bridge for this call.',
     'bridge-lost': 'The connection to the media bridge was lost and could not be made again.',
     'connection-lost': 'The connection to the server was lost and could not be made again.',
     'no-e2ee': 'The key exchange did not start, so nothing is sent. Reload the page.',
