@@ -24,6 +24,8 @@ const canShare =
   navigator.mediaDevices !== undefined &&
   'getDisplayMedia' in navigator.mediaDevices;
 const kSpeakingLevel = 0.35;
+/** Red badges that come with a line of their own. */
+const kSaidOtherwise: ReadonlySet<string> = new Set(['other-link', 'cannot-seal']);
 
 export class SiegelCall extends SiegelElement {
   static override properties = {
@@ -774,7 +776,7 @@ export class SiegelCall extends SiegelElement {
       else this.#sharing.delete(member.id);
       // A badge that turns red is said aloud once.
       const { level, cause } = member.badge;
-      if (level === 'red' && this.#badges.get(member.id) !== cause && cause !== 'other-link')
+      if (level === 'red' && this.#badges.get(member.id) !== cause && !kSaidOtherwise.has(cause))
         this.#toast(t.badgeTurned(name, t.badge[cause][0] ?? ''), 'bad');
       this.#badges.set(member.id, level === 'red' ? cause : '');
     }
