@@ -371,14 +371,19 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
     const room = `${this.address.roomName}@${deployment.mucDomain}`;
     if (!again) this.#setStage('requesting');
     const token = this.#parts.options.token ?? this.address.token;
-    const { focusJid } = await requestConference({
-      deployment,
-      room,
-      xmpp,
-      machineUid: this.#machineUid,
-      token: typeof token === 'function' ? await token() : token,
-      signal: this.#abort.signal,
-    });
+    const { focusJid } = await requestConference(
+      {
+        deployment,
+        room,
+        xmpp,
+        machineUid: this.#machineUid,
+        token: typeof token === 'function' ? await token() : token,
+        signal: this.#abort.signal,
+      },
+      () => {
+        if (!again) this.#setStage('focus-away');
+      },
+    );
     this.#iceServers = await relays(xmpp, deployment.domain);
     const olm = this.#external ? undefined : await this.#parts.loadOlm();
     let me = endpointIdFor(xmpp.jid);

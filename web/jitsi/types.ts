@@ -56,7 +56,8 @@ export type JitsiStage =
   | 'idle'
   | 'reading-config'
   | 'connecting'
-  | 'requesting' // asking the focus; repeated while it is absent
+  | 'requesting' // asking the focus
+  | 'focus-away' // it does not answer; asked again until it does, or the time is up
   | 'password' // waits for enterPassword()
   | 'knock' // the room has a lobby; waits for knock()
   | 'waiting' // knocked; waits for a moderator

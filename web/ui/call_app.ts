@@ -153,7 +153,7 @@ export class SiegelCallApp extends SiegelElement {
             { text: t.tryAgain, primary: true, run: () => room.retryNow() },
             { text: t.cancel, run: () => void this.#again() },
           ]);
-        return html`<siegel-lobby .media=${this.#media} ?fresh=${this.#fresh} ?engineReady=${this.engine !== undefined} ?joining=${room !== undefined}></siegel-lobby>`;
+        return html`<siegel-lobby .media=${this.#media} .name=${this.#name} ?fresh=${this.#fresh} ?engineReady=${this.engine !== undefined} ?joining=${room !== undefined}></siegel-lobby>`;
     }
   }
 

@@ -49,6 +49,8 @@ export class SiegelJitsiApp extends SiegelElement {
   #media: LocalMedia | undefined;
   #call: JitsiCall | undefined;
   #joined = false;
+  /** Kept for another try. */
+  #name = '';
 
   static override styles = [
     sharedStyles,
@@ -199,7 +201,7 @@ export class SiegelJitsiApp extends SiegelElement {
         const stage = this.#joined && call && Object.hasOwn(stages, call.stage) ? stages[call.stage] : undefined;
         const about =
           stage ?? t.jitsi.lobbyText(this.#room?.room ?? '', new URL(this.#room?.origin ?? 'https://-').host);
-        return html`<siegel-lobby .media=${this.#media} .about=${about} ?engineReady=${this.engine !== undefined} ?joining=${this.#joined}></siegel-lobby>`;
+        return html`<siegel-lobby .media=${this.#media} .name=${this.#name} .about=${about} ?engineReady=${this.engine !== undefined} ?joining=${this.#joined}></siegel-lobby>`;
       }
     }
   }
@@ -345,6 +347,7 @@ export class SiegelJitsiApp extends SiegelElement {
   async #join(name: string): Promise<void> {
     if (!this.#call || this.#joined) return;
     this.#joined = true;
+    this.#name = name;
     this.requestUpdate();
     // What went wrong stands in `problem`.
     await this.#call.join(name).catch(() => {});

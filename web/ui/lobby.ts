@@ -20,6 +20,8 @@ export class SiegelLobby extends SiegelElement {
     about: {},
     /** The name comes from elsewhere: no field for it. */
     nameless: { type: Boolean },
+    /** What stands in that field at first. */
+    name: {},
     /** Codings to choose from; fewer than two: no choice. */
     codecs: { attribute: false },
     codec: {},
@@ -33,6 +35,7 @@ export class SiegelLobby extends SiegelElement {
   declare joining: boolean;
   declare about: string;
   declare nameless: boolean;
+  declare name: string;
   declare codecs: readonly LobbyCodec[];
   /** Announces `codec` with another one when the person chooses it. */
   declare codec: LobbyCodec;
@@ -211,6 +214,7 @@ export class SiegelLobby extends SiegelElement {
     this.joining = false;
     this.about = '';
     this.nameless = false;
+    this.name = '';
     this.codecs = [];
     this.codec = 'vp8';
     this.asked = false;
@@ -288,7 +292,7 @@ export class SiegelLobby extends SiegelElement {
             ? nothing
             : html`<div class="field">
           <label for="name">${t.yourName}</label>
-          <input class="input" id="name" name="name" maxlength=${kMaxName} autocomplete="off" placeholder=${t.namePlaceholder} />
+          <input class="input" id="name" name="name" .value=${this.name} maxlength=${kMaxName} autocomplete="off" placeholder=${t.namePlaceholder} />
         </div>`
         }
         ${

@@ -2,7 +2,7 @@
  * A conference on the Jitsi servers, with people in our page and in stock clients, each in a browser of their own with a tone
  * and a picture of their own.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, type Locator, test } from '@playwright/test';
 import { startServer } from '../../../tools/serve.mjs';
@@ -184,6 +184,13 @@ export async function withConference(
     const { focus, witness } = conference.stack;
     const log = focus.log.map(({ to, from, action }) => `${to ? `>${to}` : `<${from}`} ${action}`).join('  ');
     await test.info().attach('focus', { body: log });
+    const prosody = readFileSync(resolve(conference.stack.folder, 'prosody-info.log'), 'utf8');
+    await test.info().attach('prosody', {
+      body: prosody
+        .split('\n')
+        .filter((line) => /error|warn/.test(line))
+        .join('\n'),
+    });
     await test.info().attach('witness', { body: JSON.stringify([...witness.counts]) });
     for (const { name, console: lines } of conference.people)
       await test.info().attach(`console ${name}`, { body: lines.join('\n') });

@@ -2,7 +2,6 @@
 -- and how both are announced. The lobby's rooms live in a second MUC, `conference_lobby`.
 local st = require "util.stanza";
 local jid = require "util.jid";
-local array = require "util.array";
 
 local places = module:get_option_number("conference_places", 0);
 local lobby_host = module:get_option_string("conference_lobby");
@@ -98,7 +97,3 @@ module:hook("muc-disco#info", function(event)
 	table.insert(event.form, { name = "muc#roominfo_lobbyroom", label = "Lobby room jid", value = "" });
 	event.formdata["muc#roominfo_lobbyroom"] = lobby_jid(event.room);
 end);
-
-module:hook("muc-config-form", function(event)
-	array.push(event.form, { name = "muc#roominfo_moderator_identity", type = "hidden", value = "" });
-end, -500);
