@@ -57,6 +57,7 @@ import {
   type JitsiCall,
   type JitsiCallOptions,
   JitsiError,
+  type JitsiNotice,
   type JitsiPrivacy,
   type JitsiProblem,
   type JitsiStage,
@@ -74,6 +75,7 @@ const kReactionMs = 3000;
 const kTypingMs = 6000;
 const kConstraintsMs = 200;
 const kMaxTyping = 500;
+const kMaxNotices = 20;
 /** A member's client that says nothing of encryption may still be about to. */
 const kWithoutMs = 4000;
 
@@ -174,6 +176,7 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
   #lanes = new Map<Lane, MediaStreamTrack>();
   #watch: ReturnType<typeof setInterval> | undefined;
   #constraintsTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #notices: JitsiNotice[] = [];
   readonly #stop: Array<() => void> = [];
   readonly #abort = new AbortController();
   #ending: Promise<void> | undefined;
@@ -557,19 +560,21 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
     muc.on('json', ({ from, group, data }) => {
       if (!group) keys?.receive(from, data);
     });
-    muc.on('muted', ({ kind, by }) => this.#muted(kind, by));
+    muc.on('muted', ({ kind, by }) => this.#silence(kind, by));
     muc.on('room', ({ locked, lobby }) => {
       this.#room = { locked, lobby };
       this.#changed();
     });
-    muc.on('moderation', ({ kind, on }) => {
+    muc.on('moderation', ({ kind, on, by }) => {
       this.#moderation[kind] = on;
       this.#allowed[kind] = !on;
-      if (on && !this.moderator) this.#silence(kind);
+      if (on && !this.moderator) this.#silence(kind, by);
       this.#changed();
     });
     muc.on('permitted', ({ kind, permitted }) => {
+      const news = permitted && !this.allowed[kind];
       this.#allowed[kind] = permitted;
+      if (news) this.#tell('allowed', kind);
       if (!permitted && !this.moderator) this.#silence(kind);
       this.#changed();
     });
@@ -807,11 +812,15 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
     const stay = this.#stay;
     if (!stay || this.#stage !== 'joined') return;
     const { media } = this.#parts.options;
-    // What the moderators do not let us turn on does not go out, whatever the button says.
-    if (!this.allowed.audio && media.talking) media.setMuted(true);
+    // What the moderators do not let us turn on does not go out, and does not look as if it did.
+    for (const kind of ['audio', 'video'] as const) {
+      if (this.allowed[kind] || !this.#isOn(kind)) continue;
+      this.#tell('held', kind);
+      this.#turnOff(kind);
+      return;
+    }
     for (const lane of kLanes) {
-      const blocked = laneKind(lane) === 'video' && lane === 'video' && !this.allowed.video;
-      const track = blocked ? undefined : this.#trackOf(lane);
+      const track = this.#trackOf(lane);
       if (this.#lanes.get(lane) === track) continue;
       if (track) {
         this.#lanes.set(lane, track);
@@ -823,25 +832,35 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
     this.#changed();
   }
 
-  #silence(kind: 'audio' | 'video'): void {
+  #isOn(kind: 'audio' | 'video'): boolean {
+    const { media } = this.#parts.options;
+    return kind === 'audio' ? media.talking : media.camera !== undefined || media.screenVideo !== undefined;
+  }
+
+  /** Comes back here through the media's own change. */
+  #turnOff(kind: 'audio' | 'video'): void {
     const { media } = this.#parts.options;
     if (kind === 'audio') media.setMuted(true);
-    else media.closeCamera();
-    this.#followMedia();
+    else {
+      media.closeCamera();
+      media.stopSharing();
+    }
   }
 
   /** A moderator's wish; only ever to be quieter. */
-  #muted(kind: 'audio' | 'video', by: string): void {
-    this.#silence(kind);
-    this.#mutedBy = { kind, by: this.#nameOf(by) };
+  #silence(kind: 'audio' | 'video', by = ''): void {
+    if (!this.#isOn(kind)) return;
+    this.#tell('stopped', kind, by);
+    this.#turnOff(kind);
+  }
+
+  #tell(what: JitsiNotice['what'], kind: JitsiNotice['kind'], by = ''): void {
+    if (this.#notices.length < kMaxNotices) this.#notices.push({ what, kind, by: this.#nameOf(by) });
     this.#changed();
   }
 
-  #mutedBy: { kind: 'audio' | 'video'; by: string } | undefined;
-  takeNotice(): { kind: 'audio' | 'video'; by: string } | undefined {
-    const result = this.#mutedBy;
-    this.#mutedBy = undefined;
-    return result;
+  takeNotices(): JitsiNotice[] {
+    return this.#notices.splice(0);
   }
 
   #sayPresence(): void {

@@ -512,6 +512,7 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
     const track = this.#tracks.get(lane);
     if (link.announced.has(lane) || !track) {
       await transceiver.sender.replaceTrack(track ?? null);
+      await this.#limit(link);
       return;
     }
     await this.#fill(link, lane);
@@ -529,15 +530,17 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
   /** What nobody looks at is not encoded. */
   async #limit(link: Link): Promise<void> {
     for (const [lane, transceiver] of link.senders) {
-      if (laneKind(lane) !== 'video' || !transceiver.sender.track) continue;
+      if (laneKind(lane) !== 'video' || transceiver.direction === 'inactive') continue;
+      const { track } = transceiver.sender;
       const parameters = transceiver.sender.getParameters();
       const count = parameters.encodings.length;
       const wanted = this.#wanted.get(this.localSources.get(lane) as string);
-      const height = transceiver.sender.track.getSettings().height ?? 720;
+      const height = track?.getSettings().height ?? 720;
       let changed = false;
       for (const [index, encoding] of parameters.encodings.entries()) {
         const below = height / 2 ** (count - index);
-        const active = wanted === undefined || (wanted > 0 && (index === 0 || below < wanted));
+        // Firefox would send a black picture every second of a source without track.
+        const active = !!track && (wanted === undefined || (wanted > 0 && (index === 0 || below < wanted)));
         if (encoding.active !== active) {
           encoding.active = active;
           changed = true;

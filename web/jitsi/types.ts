@@ -102,6 +102,15 @@ export interface JitsiCallOptions {
   transport?: 'auto' | 'websocket' | 'bosh';
 }
 
+/** Something that a moderator did to this person. */
+export interface JitsiNotice {
+  /** stopped: it was on, and a moderator turned it off. held: this person wanted it on and may not. allowed: may now. */
+  what: 'stopped' | 'held' | 'allowed';
+  kind: 'audio' | 'video';
+  /** Name of who did it; empty when that is not known. */
+  by: string;
+}
+
 /** A call in a Jitsi conference. */
 export interface JitsiCall extends CallRoom {
   readonly ready: Promise<EngineInfo>;
@@ -143,8 +152,8 @@ export interface JitsiCall extends CallRoom {
   cancelVerification(): void;
   /** Only with externalKeys. Copied; the caller wipes its own. */
   setMediaKey(key: Uint8Array | CryptoKey, index: number): Promise<void>;
-  /** Who muted us or stopped our camera last; undefined after it was taken, and when nobody did. */
-  takeNotice(): { kind: 'audio' | 'video'; by: string } | undefined;
+  /** What moderators did to us since the last call, oldest first; each is told once. */
+  takeNotices(): JitsiNotice[];
   /** Sealed typing between Siegel clients: what others type, as they type. */
   readonly typing: ReadonlyMap<string, string>;
   sendTyping(text: string): void;

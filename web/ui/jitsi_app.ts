@@ -117,10 +117,9 @@ export class SiegelJitsiApp extends SiegelElement {
   override updated(changed: PropertyValues<this>): void {
     const before = changed.get('view');
     if (before !== undefined && before !== 'starting') void focusHeading(this);
-    const muted = this.view === 'call' ? this.#call?.takeNotice() : undefined;
-    if (muted) {
-      const { jitsi } = this.t;
-      this.#siegelCall?.say(muted.kind === 'audio' ? jitsi.mutedBy(muted.by) : jitsi.cameraStoppedBy(muted.by), 'bad');
+    if (this.view !== 'call') return;
+    for (const { what, kind, by } of this.#call?.takeNotices() ?? []) {
+      this.#siegelCall?.say(this.t.jitsi.notice[what][kind](by), what === 'allowed' ? 'info' : 'bad');
     }
   }
 

@@ -197,6 +197,11 @@ export class Focus {
     const first = conference.participants.size === 0;
     conference.participants.set(nick, participant);
     if (first && participant.jid) void this.grant(conference.jid, participant.jid);
+    for (const kind of ['audio', 'video']) {
+      if (!conference.moderation[kind]) continue;
+      const actor = conference.moderator;
+      this.#say(participant, { type: 'av_moderation', enabled: true, room: conference.jid, actor, mediaType: kind });
+    }
     const caps = presence.getChild('c', 'http://jabber.org/protocol/caps');
     if (caps) {
       const node = `${caps.attrs.node}#${caps.attrs.ver}`;
@@ -462,6 +467,7 @@ export class Focus {
     if (kind !== 'audio' && kind !== 'video') return;
     if (enable !== undefined) {
       conference.moderation[kind] = enable === 'true';
+      conference.moderator = found.address;
       conference.whitelist[kind].clear();
       for (const one of conference.participants.values())
         this.#say(one, {

@@ -51,7 +51,9 @@ export interface Witness {
 export interface FocusApi {
   absent: boolean;
   log: Array<{ to?: string; from?: string; action: string; element?: { toString(): string } }>;
-  participant(nick: string): { nick: string; jid: string; features?: string[]; accepted: boolean } | undefined;
+  participant(
+    nick: string,
+  ): { nick: string; jid: string; features?: string[]; accepted: boolean; role: string } | undefined;
   moveSession(nick: string, bridge: string): Promise<void>;
   killBridge(name: string, options?: { noticed?: boolean }): Promise<void>;
   sendRaw(stanza: unknown): void;

@@ -527,8 +527,20 @@ export const de: Messages = {
     locked: 'Der Raum hat ein Kennwort.',
     moderateAudio: 'Nur wer darf, kann sein Mikrofon einschalten',
     moderateVideo: 'Nur wer darf, kann seine Kamera einschalten',
-    mutedBy: (name: string) => `${name || 'Ein Moderator'} hat Sie stummgeschaltet`,
-    cameraStoppedBy: (name: string) => `${name || 'Ein Moderator'} hat Ihre Kamera ausgeschaltet`,
+    notice: {
+      stopped: {
+        audio: (name: string) => `${name || 'Ein Moderator'} hat Sie stummgeschaltet`,
+        video: (name: string) => `${name || 'Ein Moderator'} hat Ihre Kamera ausgeschaltet`,
+      },
+      held: {
+        audio: (_: string) => 'Ihr Mikrofon müssen die Moderatoren erst erlauben.',
+        video: (_: string) => 'Kamera und Bildschirm müssen die Moderatoren erst erlauben.',
+      },
+      allowed: {
+        audio: (_: string) => 'Sie dürfen Ihr Mikrofon jetzt einschalten.',
+        video: (_: string) => 'Sie dürfen Kamera und Bildschirm jetzt zeigen.',
+      },
+    },
     notAllowed: 'Das müssen Ihnen die Moderatoren erst erlauben.',
     withoutBanner: (names: string) => `Ohne Verschlüsselung, hört also nichts von Ihnen: ${names}`,
     letIn: 'Was kann ich tun?',

@@ -511,8 +511,20 @@ export const en = {
     locked: 'The room has a password.',
     moderateAudio: 'Only who is allowed may turn on a microphone',
     moderateVideo: 'Only who is allowed may turn on a camera',
-    mutedBy: (name: string) => `${name || 'A moderator'} muted you`,
-    cameraStoppedBy: (name: string) => `${name || 'A moderator'} stopped your camera`,
+    notice: {
+      stopped: {
+        audio: (name: string) => `${name || 'A moderator'} muted you`,
+        video: (name: string) => `${name || 'A moderator'} stopped your camera`,
+      },
+      held: {
+        audio: (_: string) => 'The moderators have to allow you to turn on your microphone.',
+        video: (_: string) => 'The moderators have to allow you to turn on camera or screen.',
+      },
+      allowed: {
+        audio: (_: string) => 'You may turn on your microphone now.',
+        video: (_: string) => 'You may turn on camera and screen now.',
+      },
+    },
     notAllowed: 'The moderators have to allow you to turn that on.',
     withoutBanner: (names: string) => `Without encryption, so they hear nothing of you: ${names}`,
     letIn: 'What can I do?',
