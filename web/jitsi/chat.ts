@@ -3,6 +3,9 @@
  * own messages, which its server reads as well. To whom a message goes is chosen before it is sent, and stands beside it
  * afterwards; without a choice it goes sealed.
  *
+ * While the stream to the server is interrupted, messages wait. After a stream that could not be resumed, those of its last
+ * moments are said once more; whoever got them already shows them once.
+ *
  * Threads: main. Errors: a message that reached nobody is 'failed'.
  */
 import { type Chat, type ChatAudience, type ChatMessage, Emitter } from '../call';
@@ -18,8 +21,10 @@ export interface JitsiChatEvents {
 export interface JitsiChatPort {
   /** To everybody, readable by the server. */
   sendPlain(text: string): string;
-  /** Returns to how many it went. */
-  sendSealed(message: { id: string; text: string; at: number }): number;
+  /** Returns to how many it went. `again`: it may have arrived before. */
+  sendSealed(message: { id: string; text: string; at: number; again?: true }): number;
+  /** False: what is sent now would be lost. */
+  online(): boolean;
   nameOf(member: string): string;
   /** Names of members who read no sealed messages, and how many do. */
   audience(): { unreached: string[]; sealed: number };
@@ -62,22 +67,38 @@ export class JitsiChat extends Emitter<JitsiChatEvents> implements Chat {
   async send(text: string): Promise<void> {
     const plain = text.slice(0, kMaxLength).trim();
     if (!plain) return;
-    const at = Date.now();
-    const base = { member: '', name: '', text: plain, at, edited: false };
-    if (this.#audience === 'everyone') {
-      this.#add({ ...base, id: this.#port.sendPlain(plain), state: 'sent', encrypted: false });
-      return;
+    const base = { member: '', name: '', text: plain, at: Date.now(), edited: false, state: 'sending' as const };
+    const message: ChatMessage = { ...base, id: crypto.randomUUID(), encrypted: this.#audience === 'sealed' };
+    this.#say(message);
+    this.#add(message);
+  }
+
+  #say(message: ChatMessage, again = false): void {
+    const { id, text, at, encrypted } = message;
+    if (!this.#port.online()) message.state = 'sending';
+    else if (encrypted) {
+      const reached = this.#port.sendSealed({ id, text, at, ...(again && { again }) });
+      message.state = reached > 0 ? 'sent' : 'failed';
+    } else {
+      this.#port.sendPlain(text);
+      message.state = 'sent';
     }
-    const id = crypto.randomUUID();
-    const reached = this.#port.sendSealed({ id, text: plain, at });
-    this.#add({ ...base, id, state: reached > 0 ? 'sent' : 'failed', encrypted: true });
   }
 
   async retry(id: string): Promise<void> {
     const message = this.#messages.find((one) => one.id === id && one.state === 'failed');
     if (!message) return;
-    const reached = this.#port.sendSealed({ id, text: message.text, at: message.at });
-    if (reached > 0) message.state = 'sent';
+    this.#say(message);
+    this.emit('change', undefined);
+  }
+
+  /** The stream is back. `lostSince`: what was said after that moment (Date.now()) may not have arrived. */
+  resume(lostSince = Number.POSITIVE_INFINITY): void {
+    for (const message of this.#messages) {
+      if (message.member !== '') continue;
+      if (message.state === 'sending') this.#say(message);
+      else if (message.state === 'sent' && message.encrypted && message.at >= lostSince) this.#say(message, true);
+    }
     this.emit('change', undefined);
   }
 
@@ -88,11 +109,21 @@ export class JitsiChat extends Emitter<JitsiChatEvents> implements Chat {
   }
 
   /** From the room, or out of a sealed message. */
-  received(message: { id: string; member: string; text: string; at: number; encrypted: boolean; old?: boolean }): void {
-    const { id, member, text, at, encrypted, old } = message;
+  received(message: {
+    id: string;
+    member: string;
+    text: string;
+    at: number;
+    encrypted: boolean;
+    old?: boolean;
+    again?: boolean;
+  }): void {
+    const { id, member, text, at, encrypted, old, again } = message;
     // One sender cannot take the place of another's message.
     const key = `${member}/${id}`;
     if (this.#ids.has(key) || !text.trim()) return;
+    // Said once more by somebody who is back under another id: only what is here word for word is left out.
+    if (again && this.#messages.some((one) => one.id.endsWith(`/${id}`) && one.text === text)) return;
     this.#ids.add(key);
     const entry: ChatMessage = {
       id: key,

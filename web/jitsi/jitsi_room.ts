@@ -76,6 +76,10 @@ const kTypingMs = 6000;
 const kConstraintsMs = 200;
 const kMaxTyping = 500;
 const kMaxNotices = 20;
+/** A line is noticed to be dead so long afterwards at most. */
+const kUnheardMs = 20_000;
+/** So long the others' sessions are waited for before messages are said again. */
+const kSessionsMs = 10_000;
 /** A member's client that says nothing of encryption may still be about to. */
 const kWithoutMs = 4000;
 
@@ -163,6 +167,7 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
   #media: 'connecting' | 'connected' | 'interrupted' | 'failed' = 'connecting';
   #connectedAt = 0;
   #away = false;
+  #awaySince = 0;
   #room = { locked: false, lobby: false };
   #moderation = { audio: false, video: false };
   #allowed = { audio: true, video: true };
@@ -196,6 +201,7 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
     this.chat = new JitsiChat({
       sendPlain: (text) => this.#stay?.muc.sendMessage(text) ?? '',
       sendSealed: (message) => this.#stay?.keys?.sendSealed({ kind: 'chat', ...message }).length ?? 0,
+      online: () => !this.#away,
       nameOf: (id) => this.#nameOf(id),
       audience: () => {
         const peers = [...this.#peers.values()];
@@ -518,12 +524,14 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
 
   #onXmpp({ state, fresh, problem }: { state: string; fresh: boolean; problem?: JitsiProblem }): void {
     if (!this.#active()) return;
-    this.#away = state === 'interrupted';
+    if (state === 'interrupted') this.#awaySince = Date.now();
+    this.#away = state !== 'connected';
     if (state === 'closed') {
       this.#refuse(problem ?? 'connection-lost');
       return;
     }
     if (state === 'connected' && fresh) void this.#again();
+    else if (state === 'connected') this.chat.resume();
     this.#followPhase();
   }
 
@@ -540,9 +548,19 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
       await this.#enter(true);
       this.#away = false;
       this.#followPhase();
+      await this.#sessions();
+      this.chat.resume(this.#awaySince - kUnheardMs);
     } catch (error) {
       this.#refuse(error instanceof JitsiError ? error.problem : 'internal');
     }
+  }
+
+  /** Waits until everybody of whom that can be expected has a session with us again. */
+  async #sessions(): Promise<void> {
+    const until = performance.now() + kSessionsMs;
+    const waiting = (): boolean => [...this.#peers.values()].some((one) => one.occupant.siegel && !one.ours);
+    while (performance.now() < until && this.#active() && (waiting() || this.#peers.size === 0))
+      await new Promise((resolve) => setTimeout(resolve, 200));
   }
 
   // --- Hearing ---------------------------------------------------------------------------------------------------------------
@@ -743,13 +761,13 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
   #heardSealed(from: string, data: unknown): void {
     const peer = this.#peers.get(from);
     if (!peer || typeof data !== 'object' || data === null) return;
-    const { kind, id, text, at, up, emoji } = data as Record<string, unknown>;
+    const { kind, id, text, at, up, emoji, again } = data as Record<string, unknown>;
     if (kind === 'chat' && typeof id === 'string' && id.length <= 100 && typeof text === 'string') {
       // Their clock may be wrong; nobody's message comes from the future.
       const now = Date.now();
       const when = typeof at === 'number' && Number.isFinite(at) ? Math.min(at, now) : now;
       this.#setTyping(from, '');
-      this.chat.received({ id, member: from, text, at: when, encrypted: true });
+      this.chat.received({ id, member: from, text, at: when, encrypted: true, again: again === true });
     } else if (kind === 'hand' && typeof up === 'boolean') {
       peer.hand = up;
       this.#changed();

@@ -7,11 +7,12 @@
  * modules read it; so it never gets into an error, an event or storage.
  * Coming back: the same stream where the server lets us resume it (it does for `previd` in the address, or by itself), else
  * a new one, which `state` calls fresh: rooms have to be joined again, and IQs without an answer are rejected as `closed`.
+ * Over BOSH the stream itself outlives requests that fail: Strophe repeats them. It is new when the server has forgotten it.
  *
  * Threads: main. Errors: JitsiError while connecting, StanzaError of IQs; afterwards `state`. Ownership: of the connection.
  */
 
-import { Strophe } from 'strophe.js';
+import { type SMState, Strophe } from 'strophe.js';
 import { Emitter } from '../call/emitter';
 import {
   type Deployment,
@@ -48,6 +49,10 @@ const kIqLimitMs = 15_000;
 /** Quiet for so long: ask whether the line is alive; no answer for so long: it is dead. */
 const kQuietMs = 8000;
 const kPingLimitMs = 6000;
+/** Prosody forgets a BOSH stream after 60 s without a request. */
+const kBoshLimitMs = 55_000;
+/** Of Strophe's count of attempts: the wait before the next is its cube in seconds. */
+const kBoshSends = 2;
 /** After an interruption: until then a way back is looked for. */
 const kComeBackMs = 180_000;
 const kBackoffMs = [300, 1000, 2000, 4000, 5000];
@@ -90,12 +95,31 @@ interface BoshRequest {
 }
 interface BoshTransport {
   _reqToData(request: BoshRequest): Element | null;
+  _hitError(status: number): void;
+  _requests: Array<{ sends: number }>;
 }
 interface Inside {
   _proto: Partial<WebSocketTransport & BoshTransport>;
   _doDisconnect(condition?: string): void;
   _onStreamResumptionFailed(element: Element): boolean;
-  sm?: { state: { id: string | null } };
+}
+
+/** State of the stream for XEP-0198, in memory: unasked, Strophe puts it with all stanzas into the session's storage. */
+class StreamState {
+  #text: string | undefined;
+
+  load(): SMState | null {
+    return this.#text === undefined ? null : JSON.parse(this.#text);
+  }
+  save(_key: string, state: unknown): void {
+    this.#text = JSON.stringify(state);
+  }
+  clear(): void {
+    this.#text = undefined;
+  }
+  get id(): string | undefined {
+    return this.load()?.id ?? undefined;
+  }
 }
 
 // Its log holds stanzas.
@@ -111,6 +135,7 @@ export class XmppConnection extends Emitter<XmppEvents> implements XmppPort {
   readonly #options: XmppOptions;
   #conn: Connection | undefined;
   #transport: Transport | undefined;
+  #streamState = new StreamState();
   #jid = '';
   #state: XmppState = 'connecting';
   #ids = 0;
@@ -125,6 +150,7 @@ export class XmppConnection extends Emitter<XmppEvents> implements XmppPort {
   #pingSentAt = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #comingBack = false;
+  #faltering = false;
   #wake: (() => void) | undefined;
   readonly #online = (): void => this.#wake?.();
 
@@ -186,14 +212,16 @@ export class XmppConnection extends Emitter<XmppEvents> implements XmppPort {
   async #open(way: Transport, resume: boolean): Promise<void> {
     const token = await this.#token();
     const { deployment } = this.#options;
-    const previous = resume ? ((this.#conn as unknown as Inside | undefined)?.sm?.state.id ?? undefined) : undefined;
+    const previous = resume ? this.#streamState.id : undefined;
     const address = this.#address(way, token, previous);
     let conn = resume ? this.#conn : undefined;
     if (conn) conn.service = address;
     else {
       this.#drop();
+      this.#streamState = new StreamState();
       conn = new Strophe.Connection(address, {
         enableStreamManagement: way === 'websocket',
+        streamManagement: { storage: this.#streamState },
         mechanisms: [Strophe.SASLAnonymous],
       });
       this.#conn = conn;
@@ -269,6 +297,13 @@ export class XmppConnection extends Emitter<XmppEvents> implements XmppPort {
         original.call(transport, message);
       };
     }
+    // Strophe gives up after five failed requests, which is at once when the network is away.
+    transport._hitError = (): void => {
+      for (const request of transport._requests ?? []) request.sends = Math.min(request.sends, kBoshSends);
+      if (this.#conn !== conn) return;
+      this.#falter();
+      if (Date.now() - this.#heardAt > kBoshLimitMs || this.#state === 'connecting') inside._doDisconnect();
+    };
     const reqToData = transport._reqToData;
     if (reqToData) {
       transport._reqToData = (request: BoshRequest): Element | null => {
@@ -291,15 +326,16 @@ export class XmppConnection extends Emitter<XmppEvents> implements XmppPort {
   }
 
   #watch(): void {
-    if (this.#state !== 'connected') return;
+    const bosh = this.#transport === 'bosh';
+    if (this.#state !== 'connected' && !this.#faltering) return;
     const now = Date.now();
     if (this.#pingSentAt) {
       if (this.#heardAt >= this.#pingSentAt) this.#pingSentAt = 0;
-      else if (now - this.#pingSentAt > kPingLimitMs) {
+      else if (now - this.#pingSentAt > (bosh ? kBoshLimitMs : kPingLimitMs)) {
         this.#pingSentAt = 0;
         // Nobody closed it, nobody answers. Strophe tells us through DISCONNECTED.
         (this.#conn as unknown as Inside | undefined)?._doDisconnect();
-      }
+      } else if (bosh && now - this.#pingSentAt > kPingLimitMs) this.#falter();
     } else if (now - this.#heardAt > kQuietMs) {
       this.#pingSentAt = now;
       this.iq({ to: this.#options.deployment.domain, type: 'get', payload: x('ping', { xmlns: kPing }) }).catch(
@@ -313,10 +349,22 @@ export class XmppConnection extends Emitter<XmppEvents> implements XmppPort {
     this.emit('state', { state, fresh, ...(problem && { problem }) });
   }
 
-  #interrupted(): void {
-    if (this.#state !== 'connected' || this.#comingBack) return;
-    this.#pingSentAt = 0;
+  /** BOSH: requests fail or stay without answer, the stream may well go on. Ends when something is heard. */
+  #falter(): void {
+    if (this.#state !== 'connected') return;
+    this.#faltering = true;
     this.#setState('interrupted', false);
+    // So that there is something to hear as soon as requests get through again.
+    this.#write(
+      this.#withId(x('iq', { type: 'get', to: this.#options.deployment.domain }, x('ping', { xmlns: kPing }))),
+    );
+  }
+
+  #interrupted(): void {
+    if ((this.#state !== 'connected' && !this.#faltering) || this.#comingBack) return;
+    this.#pingSentAt = 0;
+    if (this.#faltering) this.#faltering = false;
+    else this.#setState('interrupted', false);
     void this.#comeBack();
   }
 
@@ -456,6 +504,10 @@ export class XmppConnection extends Emitter<XmppEvents> implements XmppPort {
   /** Always true: the handler stays. */
   #heard(element: Element): boolean {
     this.#heardAt = Date.now();
+    if (this.#faltering) {
+      this.#faltering = false;
+      this.#back(false);
+    }
     let stanza: XmlElement;
     try {
       stanza = readElement(element as unknown as DomElement);

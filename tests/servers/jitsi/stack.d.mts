@@ -53,7 +53,16 @@ export interface FocusApi {
   log: Array<{ to?: string; from?: string; action: string; element?: { toString(): string } }>;
   participant(
     nick: string,
-  ): { nick: string; jid: string; features?: string[]; accepted: boolean; role: string } | undefined;
+  ):
+    | {
+        nick: string;
+        jid: string;
+        features?: string[];
+        accepted: boolean;
+        role: string;
+        endpoint?: { bridge: { name: string } };
+      }
+    | undefined;
   moveSession(nick: string, bridge: string): Promise<void>;
   killBridge(name: string, options?: { noticed?: boolean }): Promise<void>;
   sendRaw(stanza: unknown): void;
