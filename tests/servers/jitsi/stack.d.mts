@@ -51,9 +51,7 @@ export interface Witness {
 export interface FocusApi {
   absent: boolean;
   log: Array<{ to?: string; from?: string; action: string; element?: { toString(): string } }>;
-  participant(
-    nick: string,
-  ):
+  participant(nick: string):
     | {
         nick: string;
         jid: string;

@@ -81,6 +81,7 @@ export class WebHost {
     for (const one of this.#clients.values()) {
       if (!one.nicks.has(nick)) continue;
       one.client.send(stanza);
+      ++one.injected;
       ++hit;
     }
     return hit;
@@ -111,7 +112,7 @@ export class WebHost {
     const upstream = new WebSocket(`ws://127.0.0.1:${xmppPort}/xmpp-websocket${search}`, 'xmpp', {
       headers: { Host: domain },
     });
-    const entry = { client, nicks: new Set() };
+    const entry = { client, nicks: new Set(), injected: 0 };
     this.#clients.set(id, entry);
     const waiting = [];
     upstream.on('open', () => {
@@ -119,7 +120,12 @@ export class WebHost {
     });
     client.on('message', (data) => {
       if (this.#isCut) return;
-      const text = this.#pass(id, 'up', String(data));
+      // Prosody must not learn from the count (XEP-0198) of what it did not send.
+      const counted = String(data).replace(
+        /^<(a|resume)( [^>]*?)h="(\d+)"/,
+        (_, name, rest, h) => `<${name}${rest}h="${h - entry.injected}"`,
+      );
+      const text = this.#pass(id, 'up', counted);
       if (text === undefined) return;
       const nick = /^<presence[^>]* to=["'][^"'/]*@conference\.[^"'/]*\/([^"']+)/.exec(text)?.[1];
       if (nick) entry.nicks.add(nick);
