@@ -3,7 +3,8 @@
  * directions decode with end-to-end encryption on, and the bridge sees nothing of ours in the clear.
  */
 import { expect, test } from '@playwright/test';
-import { badgeTurns, getsFrames } from '../browser/support/call_page';
+import { badgeTurns, decoded, elementsOf, getsFrames, meets, press } from '../browser/support/call_page';
+import type { Person } from '../browser/support/people';
 import { until } from '../browser/support/until';
 import {
   allSealed,
@@ -18,6 +19,17 @@ import {
 /** Frames of a stock client count from when it switched encryption on. */
 const sealedAtTheEnd = (counts: Array<{ run: number; kind: string }>): boolean =>
   counts.some(({ kind, run }) => kind === 'audio' && run > 40);
+
+const numbersOf = async (person: Person, other: { id: string }): Promise<{ keyIndex: number; generation: number }> =>
+  person.page.locator('siegel-call').evaluate(
+    (element, id) =>
+      (
+        element as unknown as {
+          room: { members: Array<{ id: string; numbers: { keyIndex: number; generation: number } }> };
+        }
+      ).room.members.find((one) => one.id === id)?.numbers ?? { keyIndex: -1, generation: -1 },
+    other.id,
+  );
 
 const cases: Array<[StockClient, 'chromium' | 'firefox']> = [
   ['lyno', 'chromium'],
@@ -54,6 +66,42 @@ for (const [client, kind] of cases) {
       await getsFrames(ours, stock, 60);
       await badgeTurns(ours, stock, 'green', 'verified');
       expect(sealedAtTheEnd(witness.of(stock.id))).toBe(true);
+      allSealed(conference.stack, id);
+
+      const keysOf = (of: string): number => new Set(witness.of(of).flatMap(({ keyIndexes }) => keyIndexes)).size;
+      const [ourKeys, itsKeys] = [keysOf(id), keysOf(stock.id)];
+      const third = await conference.guest('chromium', { media: false });
+      await test.step('somebody joins: it ratchets and we follow, we take a new key and it follows', async () => {
+        expect((await numbersOf(ours, stock)).generation).toBe(0);
+        await until(
+          async () => (await numbersOf(ours, stock)).generation > 0,
+          20_000,
+          () => 'the stock client has not ratcheted',
+        );
+        await until(
+          async () => keysOf(id) === ourKeys + 1,
+          10_000,
+          () => 'we took no new key',
+        );
+        expect(keysOf(stock.id)).toBe(itsKeys);
+        await stockDecodes(stock, id);
+        const { video } = await elementsOf(ours, stock);
+        await getsFrames(ours, stock, 40, await decoded(ours, video));
+        await getsFrames(third, stock, 40);
+        await meets(third, ours);
+      });
+      await test.step('somebody leaves: both take new keys', async () => {
+        await press(third, 'Leave call');
+        await until(
+          async () => keysOf(id) === ourKeys + 2 && keysOf(stock.id) === itsKeys + 1,
+          20_000,
+          () => `keys: ours ${keysOf(id)}, its ${keysOf(stock.id)}`,
+        );
+        await stockDecodes(stock, id);
+        const { video } = await elementsOf(ours, stock);
+        await getsFrames(ours, stock, 40, await decoded(ours, video));
+        await badgeTurns(ours, stock, 'green', 'verified');
+      });
       allSealed(conference.stack, id);
     });
   });

@@ -829,7 +829,6 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
   #followMedia(): void {
     const stay = this.#stay;
     if (!stay || this.#stage !== 'joined') return;
-    const { media } = this.#parts.options;
     // What the moderators do not let us turn on does not go out, and does not look as if it did.
     for (const kind of ['audio', 'video'] as const) {
       if (this.allowed[kind] || !this.#isOn(kind)) continue;

@@ -145,6 +145,8 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
         this.emit('ratcheted', { generation: await cipher.ratchet(me) });
       },
       drop: (keyIndex) => cipher.dropKey(me, 'send', keyIndex),
+      // Stock clients lose the key when a frame from before a ratchet comes after one from behind it, as pictures do.
+      renewOnJoin: () => [...this.#peers.values()].some((one) => !one.siegel && one.session !== undefined),
       send: (id, message) => this.#sendKey(id, message),
       changed: () => this.#exposure(),
       failed: (error) => this.#options.failed(error),

@@ -32,6 +32,8 @@ export interface SenderKeysOptions {
   install(keyIndex: number, material: Bytes): Promise<void>;
   /** Ratchets the sealing key in the engine. */
   ratchet(): Promise<void>;
+  /** True: somebody here cannot follow a ratchet, so a newcomer means a new key for everybody. */
+  renewOnJoin?: () => boolean;
   /** Forgets a key that no longer seals. */
   drop(keyIndex: number): Promise<void>;
   /** Sends over the sealed channel. The material is wiped after the call returns. */
@@ -192,7 +194,7 @@ export class SenderKeys {
     if (left.length > 0) return this.#renew(left);
     if (this.#joining.size === 0) return;
     if (this.#handedOut) {
-      if (current.generation >= kMaxRatchets) return this.#renew([]);
+      if (current.generation >= kMaxRatchets || this.#options.renewOnJoin?.()) return this.#renew([]);
       try {
         await this.#options.ratchet();
       } catch {
