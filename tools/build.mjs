@@ -119,6 +119,19 @@ async function main() {
     external: ['./siegel-simd.mjs', './siegel-relaxed.mjs'],
   });
 
+  say('drop-in worker for Jitsi');
+  await build({
+    ...shared,
+    entryPoints: { 'lib-jitsi-meet.e2ee-worker': join(root, 'web/jitsi/worker/siegel_jitsi_worker.ts') },
+    outdir: join(dist, 'jitsi-worker'),
+    // One classic script, with the engine in it.
+    format: 'iife',
+    alias: { ...shared.alias, '#engine': assets },
+    loader: { '.wasm': 'binary' },
+    define: { ...shared.define, 'import.meta.url': 'self.location.href' },
+    external: ['module', 'node:*', 'fs', 'path', 'url'],
+  });
+
   // Served beside our own modules, so that it comes from the same origin and with the right type.
   cpSync(
     join(root, 'node_modules/@matrix-org/matrix-sdk-crypto-wasm/pkg/matrix_sdk_crypto_wasm_bg.wasm'),

@@ -26,7 +26,10 @@ export function genuineFolders({ client, worker = 'stock' }) {
     folder = mkdtempSync(join(tmpdir(), 'siegel-jitsi-client-'));
     mkdirSync(folder, { recursive: true });
     copyFileSync(join(from, 'lib-jitsi-meet.min.js'), join(folder, 'lib-jitsi-meet.min.js'));
-    copyFileSync(join(root, 'dist/jitsi/lib-jitsi-meet.e2ee-worker.js'), join(folder, 'lib-jitsi-meet.e2ee-worker.js'));
+    copyFileSync(
+      join(root, 'dist/jitsi-worker/lib-jitsi-meet.e2ee-worker.js'),
+      join(folder, 'lib-jitsi-meet.e2ee-worker.js'),
+    );
   }
   return {
     '/stock/': join(root, 'tests/jitsi/genuine'),

@@ -233,8 +233,9 @@ export class FrameEngine {
   #key(keys: CryptoKeys): CryptoKey | undefined {
     const serial = this.field(ResultField.keySerial);
     const key = keys.get(serial);
-    if (key === undefined) void keys.import(serial, this.#view(ResultField.key, ResultField.keySize));
-    return key;
+    if (key !== undefined) return key;
+    void keys.import(serial, this.#view(ResultField.key, ResultField.keySize));
+    return keys.get(serial);
   }
 
   #plan(): {

@@ -13,6 +13,9 @@ export interface ParticipantOptions {
   format: FormatName;
   keyringSize: number;
   ratchetWindow: number;
+  /** Instead of keys that come out of the engine. */
+  sealKeys?: CryptoKeys;
+  openKeys?: CryptoKeys;
 }
 
 export class Participant {
@@ -42,8 +45,8 @@ export class Participant {
   constructor(engine: FrameEngine, subtle: SubtleCrypto | undefined, options: ParticipantOptions) {
     this.#engine = engine;
     this.#options = options;
-    this.sealKeys = new CryptoKeys(subtle);
-    this.openKeys = new CryptoKeys(subtle);
+    this.sealKeys = options.sealKeys ?? new CryptoKeys(subtle);
+    this.openKeys = options.openKeys ?? new CryptoKeys(subtle);
   }
 
   /** The same track attached again goes on counting where it was. */
