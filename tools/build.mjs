@@ -128,7 +128,8 @@ async function main() {
     format: 'iife',
     alias: { ...shared.alias, '#engine': assets },
     loader: { '.wasm': 'binary' },
-    define: { ...shared.define, 'import.meta.url': 'self.location.href' },
+    // Stock clients start it from a blob, whose address has no folder; the glue only wants to know one.
+    define: { ...shared.define, 'import.meta.url': '"https://engine.invalid/"' },
     external: ['module', 'node:*', 'fs', 'path', 'url'],
   });
 

@@ -174,3 +174,31 @@ test('what a stock client’s user writes is read, and shown as not sealed', asy
     );
   });
 });
+
+for (const client of ['lyno', 'solyd'] as const) {
+  test(`our worker inside ${client}, with the untouched one and with our page`, async () => {
+    await withConference({ client }, async (conference) => {
+      const { witness } = conference.stack;
+      const swapped = await conference.stock({ worker: 'siegel' });
+      const stock = await conference.stock();
+      const { id } = swapped;
+      // Until it is switched on for the first time these clients do not use their worker at all.
+      await swapped.encrypt(true);
+      await stock.encrypt(true);
+      witness.reset();
+      await stockDecodes(stock, id);
+      await stockDecodes(swapped, stock.id);
+      allSealed(conference.stack, id);
+
+      await test.step('with our page, which comes later: it ratchets, and everybody goes on', async () => {
+        const ours = await conference.guest('chromium');
+        await getsFrames(ours, swapped, 60);
+        await stockDecodes(swapped, await idOf(ours));
+        await ours.page.waitForTimeout(6000);
+        await stockDecodes(swapped, await idOf(ours));
+        await stockDecodes(swapped, stock.id);
+        await badgeTurns(ours, swapped, 'green', 'verified');
+      });
+    });
+  });
+}

@@ -112,8 +112,16 @@ window.genuine = {
     return result;
   },
 };
-// For people (`./start jitsi --stock`): the room in the address, encryption on.
+// The library takes its worker from beside itself: in the second folder that is ours.
 const wanted = new URLSearchParams(location.search);
+await new Promise((resolve, reject) => {
+  const script = document.createElement('script');
+  script.src = `/${wanted.get('worker') === 'siegel' ? 'client-siegel' : 'client'}/lib-jitsi-meet.min.js`;
+  script.addEventListener('load', resolve);
+  script.addEventListener('error', reject);
+  document.head.append(script);
+});
+// For people (`./start jitsi --stock`): the room in the address, encryption on.
 if (wanted.has('room')) {
   await window.genuine.join({
     domain: wanted.get('domain') ?? 'meet.test',

@@ -25,8 +25,6 @@ export type StockClient = 'lyno' | 'solyd';
 export interface ConferenceOptions extends JitsiOptions {
   /** Stock clients of this package can join. */
   client?: StockClient;
-  /** Which worker they run. */
-  worker?: 'stock' | 'siegel';
 }
 
 export interface GuestOptions extends Partial<Omit<LaunchPersonOptions, 'index'>> {
@@ -77,10 +75,10 @@ export class Conference {
   static async start(options: ConferenceOptions = {}): Promise<Conference> {
     if (!existsSync(resolve(kSite, 'demo/jitsi/main.js')))
       throw new Error('build/test-site is missing or old: run `node tools/build.mjs --tests` first');
-    const { client, worker, ...stackOptions } = options;
+    const { client, ...stackOptions } = options;
     const stack = await startJitsi({
       ...stackOptions,
-      ...(client && { folders: genuineFolders({ client, ...(worker && { worker }) }) }),
+      ...(client && { folders: genuineFolders({ client }) }),
     });
     const { host } = new URL(stack.origin);
     const site = await startServer({
@@ -134,12 +132,14 @@ export class Conference {
   }
 
   /** Somebody in a stock client, in Chromium. */
-  async stock(options: { encrypt?: boolean; room?: string; focus?: string } = {}): Promise<StockPerson> {
+  async stock(
+    options: { encrypt?: boolean; room?: string; focus?: string; worker?: 'stock' | 'siegel' } = {},
+  ): Promise<StockPerson> {
     return test.step('somebody comes with a stock client', async () => {
-      const { encrypt = false, room = kRoom, focus } = options;
+      const { encrypt = false, room = kRoom, focus, worker = 'stock' } = options;
       const person = await this.#launch('chromium', {});
       const { page } = person;
-      await page.goto(`${this.stack.origin}/stock/index.html`);
+      await page.goto(`${this.stack.origin}/stock/index.html?worker=${worker}`);
       await page.waitForSelector('body[data-ready]', { state: 'attached' });
       const { id, e2ee } = await page.evaluate((how) => genuine.join(how), {
         domain: this.stack.domain,

@@ -1,6 +1,3 @@
 /** Where the stock clients are, and what a web host serves so that one runs. */
 export function clientFolder(name: 'lyno' | 'solyd'): string;
-export function genuineFolders(options: {
-  client: 'lyno' | 'solyd';
-  worker?: 'stock' | 'siegel';
-}): Record<string, string>;
+export function genuineFolders(options: { client: 'lyno' | 'solyd' }): Record<string, string | string[]>;

@@ -1,6 +1,6 @@
 // Where the stock clients are (tools/setup/jitsi.sh fetched them), and what a web host serves so that one runs.
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 const root = new URL('../../../', import.meta.url).pathname;
@@ -16,24 +16,15 @@ export function clientFolder(name) {
 }
 
 /**
- * Folders for the stack's web host. `worker`: the client's own, or ours under its name.
- * @param {{ client: 'lyno' | 'solyd', worker?: 'stock' | 'siegel' }} options
+ * Folders for the stack's web host: the client as it is, and once more with our worker under the name of its own.
+ * @param {{ client: 'lyno' | 'solyd' }} options
  */
-export function genuineFolders({ client, worker = 'stock' }) {
-  const from = clientFolder(client);
-  let folder = from;
-  if (worker === 'siegel') {
-    folder = mkdtempSync(join(tmpdir(), 'siegel-jitsi-client-'));
-    mkdirSync(folder, { recursive: true });
-    copyFileSync(join(from, 'lib-jitsi-meet.min.js'), join(folder, 'lib-jitsi-meet.min.js'));
-    copyFileSync(
-      join(root, 'dist/jitsi-worker/lib-jitsi-meet.e2ee-worker.js'),
-      join(folder, 'lib-jitsi-meet.e2ee-worker.js'),
-    );
-  }
+export function genuineFolders({ client }) {
+  const folder = clientFolder(client);
   return {
     '/stock/': join(root, 'tests/jitsi/genuine'),
     '/client/': folder,
+    '/client-siegel/': [join(root, 'dist/jitsi-worker'), folder],
     '/npm/': join(root, 'node_modules'),
   };
 }

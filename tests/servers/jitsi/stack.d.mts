@@ -24,8 +24,8 @@ export interface JitsiOptions {
   startMuted?: { audio: boolean; video: boolean };
   /** Seconds that Prosody keeps an interrupted stream. */
   smacksHibernation?: number;
-  /** Path prefix → folder of files that the web host serves as well. */
-  folders?: Record<string, string>;
+  /** Path prefix → folder of files that the web host serves as well; of several the first that has the file. */
+  folders?: Record<string, string | string[]>;
 }
 
 export interface Count {

@@ -1,6 +1,7 @@
 // The web host of a deployment: config.js, the way to Prosody (WebSocket and BOSH), to the bridges' channels and to the focus'
 // HTTP request. Between client and Prosody it can cut, hold, and put in stanzas of its own: what a hostile operator can do.
 
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import { extname, join, normalize } from 'node:path';
@@ -31,7 +32,7 @@ export class WebHost {
 
   /**
    * @param {{ port: number, domain: string, xmppPort: number, focus: any, bridges: any[], config: () => string,
-   *   folders?: Record<string, string>, pageHandler?: (req: any, res: any) => boolean }} options
+   *   folders?: Record<string, string | string[]>, pageHandler?: (req: any, res: any) => boolean }} options
    */
   constructor(options) {
     this.#options = options;
@@ -195,7 +196,12 @@ export class WebHost {
       }
       for (const [prefix, folder] of Object.entries(this.#options.folders ?? {})) {
         if (!url.pathname.startsWith(prefix)) continue;
-        const file = join(folder, normalize(`/${decodeURIComponent(url.pathname.slice(prefix.length))}`));
+        const name = normalize(`/${decodeURIComponent(url.pathname.slice(prefix.length))}`);
+        const file = [folder]
+          .flat()
+          .map((one) => join(one, name))
+          .find(existsSync);
+        if (!file) continue;
         const body = await readFile(file);
         response.writeHead(200, { ...headers, 'Content-Type': kTypes[extname(file)] ?? 'application/octet-stream' });
         response.end(body);
