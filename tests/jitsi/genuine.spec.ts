@@ -185,9 +185,11 @@ for (const client of ['lyno', 'solyd'] as const) {
       // Until it is switched on for the first time these clients do not use their worker at all.
       await swapped.encrypt(true);
       await stock.encrypt(true);
-      witness.reset();
       await stockDecodes(stock, id);
       await stockDecodes(swapped, stock.id);
+      // By now the session that was still open has ended.
+      witness.reset();
+      await stockDecodes(stock, id);
       allSealed(conference.stack, id);
 
       await test.step('with our page, which comes later: it ratchets, and everybody goes on', async () => {
