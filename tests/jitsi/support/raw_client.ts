@@ -4,8 +4,8 @@ import WebSocket from 'ws';
 
 export interface RawClient {
   readonly jid: string;
-  /** Stanzas that came, as text. */
-  readonly heard: string[];
+  /** Called with every stanza once somebody is signed in. */
+  onStanza: ((text: string) => void) | undefined;
   send(stanza: string): void;
   close(): void;
 }
@@ -16,8 +16,10 @@ export async function rawClient(port: number, host: string): Promise<RawClient> 
   await once(socket, 'open');
   const heard: string[] = [];
   let wake = (): void => {};
+  let client: RawClient | undefined;
   socket.on('message', (data) => {
-    heard.push(String(data));
+    if (client) client.onStanza?.(String(data));
+    else heard.push(String(data));
     wake();
   });
   const until = async (part: string): Promise<string> => {
@@ -41,5 +43,6 @@ export async function rawClient(port: number, host: string): Promise<RawClient> 
   await until('<bind');
   socket.send('<iq type="set" id="bind" xmlns="jabber:client"><bind xmlns="urn:ietf:params:xml:ns:xmpp-bind"/></iq>');
   const jid = /<jid>([^<]+)<\/jid>/.exec(await until('<jid>'))?.[1] as string;
-  return { jid, heard, send: (stanza) => socket.send(stanza), close: () => socket.terminate() };
+  client = { jid, onStanza: undefined, send: (stanza) => socket.send(stanza), close: () => socket.terminate() };
+  return client;
 }
