@@ -281,6 +281,8 @@ const suites = {
     const { code } = await run('tools/setup/jitsi.sh', []);
     tally.check('Prosody and the stock clients are installed', code === 0);
     if (code !== 0) return;
+    // Stanzas, fuzz, servers: in the suite `unit` when that runs, too.
+    if (!chosen.includes('unit')) await vitest(tally, 'tests/unit/jitsi');
     await playwright(tally, 'tests/jitsi/playwright.config.ts', 'playwright-jitsi.json');
   },
 };

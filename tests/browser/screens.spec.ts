@@ -2,16 +2,14 @@
  * The Matrix page and a call with made-up people (tests/browser/pages/screens), so that every state can be had without a
  * server: what axe-core finds in it, whether a keyboard is enough, and how one to many people look, for people to look at.
  */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { expect, firefox, type Page, test } from '@playwright/test';
 import type { RunningServer } from '../../tools/serve.mjs';
 import type { Actor, Scene } from './pages/screens/main';
+import { isAccessible, violations } from './support/axe';
 import { startSite } from './support/call';
 import { firefoxOptions } from './support/launch_options';
 import { takePictures } from './support/screens';
 
-const kAxe = resolve(import.meta.dirname, '../../node_modules/axe-core/axe.min.js');
 const kSizes = [
   { width: 360, height: 740 },
   { width: 768, height: 1024 },
@@ -34,31 +32,6 @@ const picture = (page: Page, name: string, sizes = kSizes) =>
 async function open(page: Page): Promise<void> {
   await page.goto(`${site.url}/tests/screens/`);
   await page.locator('html[data-ready]').waitFor({ state: 'attached' });
-}
-
-/** Violations of WCAG 2.2 A and AA and of axe's good practice, shadow roots included, in words. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(readFileSync(kAxe, 'utf8'));
-  return page.evaluate(async () => {
-    interface Found {
-      id: string;
-      impact: string;
-      nodes: { html: string; failureSummary: string }[];
-    }
-    const { axe } = globalThis as never as {
-      axe: { run(where: Document, options: object): Promise<{ violations: Found[] }> };
-    };
-    const found = await axe.run(document, { resultTypes: ['violations'] });
-    return found.violations.map(
-      ({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`,
-    );
-  });
-}
-
-async function isAccessible(page: Page, state: string): Promise<void> {
-  // What fades in counts as it stays.
-  await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState !== 'running'));
-  expect(await violations(page), state).toEqual([]);
 }
 
 const kNames = [

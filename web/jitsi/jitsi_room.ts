@@ -702,7 +702,8 @@ export class JitsiRoom extends Emitter<CallEvents> implements JitsiCall {
       reactionTimer: undefined,
     });
     if (occupant.hidden) this.#warnings.say(`hidden ${id}`, 'hidden-listener', this.#nameOf(id), id);
-    this.#stay?.keys?.occupantJoined(occupant);
+    // The room lists who is there before it lets us in.
+    this.#stay?.keys?.occupantJoined(occupant, this.#stay.muc.role === 'none');
     this.#external?.memberJoined(id);
     this.#rekeyedAt = performance.now();
     this.#sayPresence();

@@ -69,6 +69,8 @@ interface Peer {
   requests: Map<string, number>;
   /** In which words this client signs; undefined: it does not. */
   signs: SignatureForm | undefined;
+  /** In the room before us. */
+  wasHere: boolean;
   /** Their key in use: only its hash is kept, to know it again. */
   keyIndex: number | undefined;
   keyHash: string;
@@ -172,7 +174,8 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
 
   // --- Who is here -----------------------------------------------------------------------------------------------------------
 
-  occupantJoined(occupant: Occupant): void {
+  /** `wasHere`: in the room before us. */
+  occupantJoined(occupant: Occupant, wasHere = false): void {
     if (occupant.focus || !occupant.e2ee || this.#stopped || this.#peers.has(occupant.id)) return;
     const { id, idKeys } = occupant;
     const identity = idKeys ? `${idKeys.curve25519}/${idKeys.ed25519 ?? ''}` : '';
@@ -195,6 +198,7 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
       seen: new Set(),
       requests: new Map(),
       signs: undefined,
+      wasHere,
       keyIndex: undefined,
       keyHash: '',
       blocked: false,
@@ -463,7 +467,7 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
 
   #established(peer: Peer): void {
     clearTimeout(peer.noSession);
-    this.#keys?.admit(peer.id);
+    this.#keys?.admit(peer.id, peer.wasHere);
     this.emit('peer', { id: peer.id, ours: peer.acked, theirs: peer.keyIndex !== undefined });
   }
 

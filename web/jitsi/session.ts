@@ -36,13 +36,15 @@ import {
   StanzaError,
   type XmppPort,
 } from './types';
-import { attr, type XmlElement } from './xml';
+import { attr, type XmlElement, x } from './xml';
 
 /** ICE mends itself after a short break; then a new session is asked for. */
 const kInterruptedMs = 8000;
 /** The focus answers a restart with a new session within so long, or we ask again. */
 const kInitiateMs = 15_000;
 const kMaxRestarts = 6;
+const kRestartMs = 250;
+const kMaxRestartMs = 4000;
 const kSsrcWaitMs = 2000;
 const kMaxSections = 400;
 const kLayerBitrates = [200_000, 500_000, 2_000_000];
@@ -90,6 +92,9 @@ interface Link {
   closed: boolean;
 }
 
+/** Source: XEP-0166, section 7.2. */
+const kUnknownSession = x('error', {}, x('unknown-session', { xmlns: 'urn:xmpp:jingle:errors:1' }));
+
 const kNames: Record<Lane, string> = { audio: 'a0', video: 'v0', screen: 'v1', 'screen-audio': 'a1' };
 
 export class MediaSession extends Emitter<SessionEvents> implements MediaSessionPort {
@@ -107,6 +112,7 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
   #round = 0;
   #restarts = 0;
   #waiting: ReturnType<typeof setTimeout> | undefined;
+  #again: ReturnType<typeof setTimeout> | undefined;
   #constraints: ReceiverConstraints | undefined;
   readonly #wanted = new Map<string, number>();
   #closed = false;
@@ -145,7 +151,7 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
     }
     const { sid } = jingle;
     const link = this.#link?.sid === sid ? this.#link : undefined;
-    if (!link && this.#coming !== sid) return new StanzaError('item-not-found', 'cancel');
+    if (!link && this.#coming !== sid) return new StanzaError('item-not-found', 'cancel', kUnknownSession);
     // The session that this is about may still wait for its turn.
     const then = (task: (link: Link) => Promise<void>): true => {
       this.#enqueue(async () => {
@@ -176,7 +182,7 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
         if (this.#coming === sid) this.#coming = undefined;
         if (link) this.#drop(link);
         this.emit('state', { state: 'interrupted' });
-        if (this.#coming === undefined) this.#expectSession();
+        if (this.#coming === undefined && this.#count()) this.#expectSession();
         return true;
       case 'session-info':
         return true;
@@ -191,8 +197,13 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
         if (!this.#closed) await task();
       })
       .catch(() => {
-        // A description that the browser does not take, or a connection that ended meanwhile: from the start.
-        if (!this.#closed) void this.restart('failed');
+        // A description that the browser does not take, or a connection that ended meanwhile: from the start, at once the
+        // first time, then ever later.
+        if (this.#closed) return;
+        if (!this.#count()) return;
+        const wait = this.#restarts > 1 ? Math.min(kRestartMs * 2 ** this.#restarts, kMaxRestartMs) : 0;
+        clearTimeout(this.#again);
+        this.#again = setTimeout(() => void this.restart('failed'), wait);
       });
   }
 
@@ -218,6 +229,7 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
     if (this.#coming !== jingle.sid) return;
     this.#coming = undefined;
     clearTimeout(this.#waiting);
+    clearTimeout(this.#again);
     if (this.#link) this.#drop(this.#link);
     this.emit('state', { state: 'connecting' });
     const { cipher } = this;
@@ -608,17 +620,20 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
       this.#drop(link);
       await this.#ask(link, payload);
     }
-    this.#expectSession();
+    if (reason === 'failed' || this.#count()) this.#expectSession();
+  }
+
+  /** One more attempt; false when it is one too many. */
+  #count(): boolean {
+    if (++this.#restarts <= kMaxRestarts) return true;
+    this.emit('state', { state: 'failed' });
+    return false;
   }
 
   /** The focus owes us a session. */
   #expectSession(): void {
     clearTimeout(this.#waiting);
     if (this.#closed || this.#link) return;
-    if (++this.#restarts > kMaxRestarts) {
-      this.emit('state', { state: 'failed' });
-      return;
-    }
     this.#waiting = setTimeout(() => {
       if (!this.#link && !this.#closed) this.emit('state', { state: this.#connectedOnce ? 'failed' : 'interrupted' });
     }, kInitiateMs);
@@ -648,6 +663,7 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#waiting);
+    clearTimeout(this.#again);
     const link = this.#link;
     for (const stop of this.#stop.splice(0)) stop();
     if (link) {

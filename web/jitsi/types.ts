@@ -460,7 +460,8 @@ export interface KeyExchangePort {
   /** For OwnPresence, before joining. */
   readonly idKeys: { curve25519: string; ed25519: string };
   start(me: string): Promise<void>;
-  occupantJoined(occupant: Occupant): void;
+  /** `wasHere`: in the room before us. */
+  occupantJoined(occupant: Occupant, wasHere?: boolean): void;
   occupantChanged(occupant: Occupant): void;
   occupantLeft(id: string): void;
   /** A private `json-message` whose `type` is `olm`, or ours; returns false when it is not meant for us. */

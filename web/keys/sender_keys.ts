@@ -67,12 +67,14 @@ export class SenderKeys {
   #epoch = 0;
   #handedOut = false;
   #recipients = new Map<string, Recipient>();
-  #joining = new Set<string>();
+  /** Who waits for a key, and whether they were in the call before us. */
+  #joining = new Map<string, boolean>();
   #mayListen = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #resendTimer: ReturnType<typeof setTimeout> | undefined;
   #queue: Promise<void> = Promise.resolve();
   #acknowledgedAll: (() => void) | undefined;
+  #awaited: ReadonlySet<string> = new Set();
   #closed = false;
 
   constructor(options: SenderKeysOptions) {
@@ -116,11 +118,14 @@ export class SenderKeys {
     });
   }
 
-  /** A member has proved that it knows the secret: it gets a key. */
-  admit(member: string): void {
+  /**
+   * A member has proved that it knows the secret: it gets a key. `wasHere`: it was in the call before us, so there is nothing
+   * of ours that it must not open.
+   */
+  admit(member: string, wasHere = false): void {
     if (this.#closed || this.#recipients.has(member)) return;
     this.#recipients.set(member, { sent: 0, acknowledged: 0, resends: 0 });
-    this.#joining.add(member);
+    this.#joining.set(member, wasHere);
     this.#schedule(this.#joinMs);
   }
 
@@ -193,7 +198,7 @@ export class SenderKeys {
     const left = [...this.#mayListen];
     if (left.length > 0) return this.#renew(left);
     if (this.#joining.size === 0) return;
-    if (this.#handedOut) {
+    if (this.#handedOut && [...this.#joining.values()].includes(false)) {
       if (current.generation >= kMaxRatchets || this.#options.renewOnJoin?.()) return this.#renew([]);
       try {
         await this.#options.ratchet();
@@ -204,7 +209,7 @@ export class SenderKeys {
       if (this.#closed) return;
       this.#epoch++;
     }
-    this.#hand(current, [...this.#joining]);
+    this.#hand(current, [...this.#joining.keys()]);
     this.#handedOut = true;
     this.#options.changed?.();
   }
@@ -218,8 +223,10 @@ export class SenderKeys {
     this.#next = next;
     this.#epoch++;
     const members = [...this.#recipients.keys()];
+    // Whoever did not answer the last time is not waited for; who has no key yet has nothing to lose.
+    const awaited = members.filter((member) => this.hasKey(member));
     this.#hand(next, members);
-    await this.#allAcknowledged();
+    await this.#allAcknowledged(awaited);
     if (this.#closed) return;
     await this.#options.install(next.keyIndex, next.material());
     if (this.#closed) return;
@@ -278,11 +285,20 @@ export class SenderKeys {
   }
 
   #checkAcknowledged(): void {
-    if (this.#unconfirmed().length === 0) this.#acknowledgedAll?.();
+    if (!this.#isAwaited()) this.#acknowledgedAll?.();
   }
 
-  #allAcknowledged(): Promise<void> {
-    if (this.#unconfirmed().length === 0) return Promise.resolve();
+  /** Somebody who is still here and answers has not confirmed yet. */
+  #isAwaited(): boolean {
+    return [...this.#awaited].some((member) => {
+      const recipient = this.#recipients.get(member);
+      return recipient !== undefined && recipient.acknowledged < recipient.sent;
+    });
+  }
+
+  #allAcknowledged(members: readonly string[]): Promise<void> {
+    this.#awaited = new Set(members);
+    if (!this.#isAwaited()) return Promise.resolve();
     return new Promise((done) => {
       const timer = setTimeout(() => this.#acknowledgedAll?.(), this.#switchWithinMs);
       this.#acknowledgedAll = () => {

@@ -33,6 +33,7 @@ type Which = 'ours' | 'stock';
 interface Genuine {
   join(options: Record<string, unknown>): Promise<{ id: string }>;
   encrypt(on: boolean): Promise<void>;
+  leave(): Promise<void>;
   received(): Promise<Record<string, { frames: number }>>;
 }
 declare const genuine: Genuine;
@@ -102,6 +103,7 @@ async function firstFrame(scene: Scene, which: Which): Promise<number> {
         [stockOptions(scene, 'Stock'), kPatienceMs] as const,
       );
     } finally {
+      await person.page.evaluate(() => genuine.leave());
       await person.finish();
     }
   }
@@ -120,6 +122,8 @@ async function firstFrame(scene: Scene, which: Which): Promise<number> {
     await person.page.getByRole('button', { name: kJoin(false), exact: true }).click();
     return await frames;
   } finally {
+    await person.page.getByRole('button', { name: 'Leave call' }).click();
+    await person.page.getByText('You have left').waitFor();
     await person.finish();
   }
 }

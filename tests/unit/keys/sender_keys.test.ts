@@ -37,7 +37,7 @@ describe('sender key', () => {
 });
 
 /** Members that acknowledge (or not), and an engine that records what it was told. */
-function harness({ acknowledge = true, ratchetFails = false } = {}) {
+function harness({ acknowledge = true, ratchetFails = false, renewOnJoin = false } = {}) {
   const secret = randomBytes(32);
   const log: string[] = [];
   const sent = new Map<string, Array<KeyMessage & { hex: string }>>();
@@ -57,6 +57,7 @@ function harness({ acknowledge = true, ratchetFails = false } = {}) {
         .digest('hex');
       log.push('ratchet');
     },
+    renewOnJoin: () => renewOnJoin,
     drop: async (index) => void log.push(`drop ${index}`),
     send: (member, message) => {
       const list = sent.get(member) ?? [];
@@ -257,5 +258,48 @@ describe('sender keys', () => {
     h.keys.close();
     await pass(500);
     expect(h.log).toEqual(['install 0']);
+  });
+
+  it('changes nothing for those who were in the call before us, however late their sessions come', async () => {
+    const h = harness({ renewOnJoin: true });
+    await h.keys.start();
+    h.keys.admit('a', true);
+    await pass(300);
+    h.keys.admit('b', true);
+    await pass(300);
+    expect(h.log).toEqual(['install 0', 'send a 0', 'send b 0']);
+    // A real newcomer among them counts.
+    h.keys.admit('c', true);
+    h.keys.admit('d');
+    await pass(300);
+    expect(h.log).toContain('install 1');
+  });
+
+  it('takes a new key for a newcomer when somebody here cannot follow a ratchet', async () => {
+    const h = harness({ renewOnJoin: true });
+    await h.keys.start();
+    h.keys.admit('a');
+    await pass(300);
+    h.keys.admit('b');
+    await pass(300);
+    expect(h.log).not.toContain('ratchet');
+    expect(h.log.slice(2)).toEqual(['send a 1', 'send b 1', 'install 1', 'drop 0']);
+  });
+
+  it('waits once for somebody who answers no more, and then not again', async () => {
+    const h = harness({ renewOnJoin: true });
+    await h.keys.start();
+    h.keys.admit('a');
+    h.keys.admit('gone');
+    await pass(300);
+    h.silent.add('gone');
+    h.keys.admit('b');
+    await pass(1000);
+    expect(h.log).not.toContain('install 1');
+    await pass(1500);
+    expect(h.log).toContain('install 1');
+    h.keys.admit('c');
+    await pass(300);
+    expect(h.log).toContain('install 2');
   });
 });

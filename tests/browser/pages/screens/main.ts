@@ -16,6 +16,17 @@ import type {
   Warning,
 } from '../../../../web/call';
 import { Emitter, LocalMedia } from '../../../../web/call';
+import { parseAddress } from '../../../../web/jitsi/address';
+import type {
+  JitsiBackend,
+  JitsiCall,
+  JitsiNotice,
+  JitsiPrivacy,
+  JitsiProblem,
+  JitsiStage,
+  Knocker,
+  SasState,
+} from '../../../../web/jitsi/types';
 import type {
   Homeserver,
   MatrixAccount,
@@ -27,6 +38,7 @@ import type {
   VideoCodec,
 } from '../../../../web/matrix/types';
 import { SiegelCall } from '../../../../web/ui/call';
+import { SiegelJitsiApp } from '../../../../web/ui/jitsi_app';
 import { wakeAudio } from '../../../../web/ui/level_meter';
 import { SiegelMatrixApp } from '../../../../web/ui/matrix_app';
 
@@ -55,6 +67,23 @@ export interface Scene {
   phase?: CallPhase;
 }
 
+/** What a test sets of a made-up Jitsi call. */
+export interface JitsiState {
+  stage: JitsiStage;
+  problem: JitsiProblem | undefined;
+  phase: CallPhase;
+  moderator: boolean;
+  knockers: Knocker[];
+  lobbyOn: boolean;
+  locked: boolean;
+  allowed: { audio: boolean; video: boolean };
+  privacy: JitsiPrivacy;
+  withoutE2ee: string[];
+  sas: SasState | undefined;
+  notices: JitsiNotice[];
+  warnings: Warning[];
+}
+
 declare global {
   var screens: {
     /** What the page told the call with `show`, the latest for each: 'video @ada' → '640 x 368'. */
@@ -62,6 +91,12 @@ declare global {
     call(scene: Scene): Promise<void>;
     say(name: string, text: string): void;
     app(): void;
+    /** The Jitsi page with a made-up call; `address`: as the address bar names it. */
+    jitsi(address?: string): void;
+    /** Changes the made-up Jitsi call. */
+    jitsiBecomes(state: Partial<JitsiState>): void;
+    /** What the page asked of it, newest last. */
+    asked: string[];
   };
 }
 
@@ -294,8 +329,104 @@ class MadeUpBackend implements MatrixBackend {
   }
 }
 
+class MadeUpJitsiCall extends MadeUpRoom implements JitsiCall {
+  readonly ready = Promise.resolve({ variant: 'simd' as const, version: '', buildId: '' }) as never;
+  readonly address = parseAddress('https://meet.example.org/Weekly');
+  stage: JitsiStage = 'idle';
+  problem: JitsiProblem | undefined;
+  override phase: CallPhase = 'idle';
+  moderator = false;
+  knockers: Knocker[] = [];
+  lobbyOn = false;
+  locked = false;
+  allowed = { audio: true, video: true };
+  moderation = { audio: false, video: false };
+  privacy: JitsiPrivacy = 'sealed';
+  withoutE2ee: string[] = [];
+  sas: SasState | undefined;
+  notices: JitsiNotice[] = [];
+  override warnings: Warning[] = [];
+  readonly typing = new Map<string, string>();
+  #say(text: string): void {
+    screens.asked.push(text);
+    this.emit('change', undefined);
+  }
+  async join(name: string): Promise<void> {
+    this.phase = 'joining';
+    this.stage = 'connecting';
+    this.#say(`join ${name}`);
+  }
+  enterPassword = (password: string): void => this.#say(`password ${password.length}`);
+  knock = (): void => this.#say('knock');
+  isModerator = (): boolean => false;
+  admit = (id: string): void => this.#say(`admit ${id}`);
+  deny = (id: string): void => this.#say(`deny ${id}`);
+  async setLobby(on: boolean): Promise<void> {
+    this.lobbyOn = on;
+    this.#say(`lobby ${on}`);
+  }
+  async setPassword(password: string): Promise<void> {
+    this.locked = password !== '';
+    this.#say(`lock ${password.length}`);
+  }
+  async muteMember(): Promise<void> {}
+  async kick(): Promise<void> {}
+  async makeModerator(): Promise<void> {}
+  async setModeration(kind: 'audio' | 'video', on: boolean): Promise<void> {
+    this.moderation = { ...this.moderation, [kind]: on };
+    this.#say(`moderation ${kind} ${on}`);
+  }
+  allow(): void {}
+  actionsFor = () => (this.moderator ? (['mute', 'stop-camera', 'make-moderator', 'remove'] as const) : []);
+  async act(member: string, action: string): Promise<void> {
+    this.#say(`${action} ${member}`);
+    if (action === 'stop-camera') throw new Error('refused');
+  }
+  async setPrivacy(privacy: JitsiPrivacy): Promise<void> {
+    this.privacy = privacy;
+    this.#say(`privacy ${privacy}`);
+  }
+  startVerification = (member: string): void => this.#say(`verify ${member}`);
+  answerVerification = (matches: boolean): void => this.#say(`answer ${matches}`);
+  cancelVerification = (): void => this.#say('cancel');
+  async setMediaKey(): Promise<void> {}
+  takeNotices = (): JitsiNotice[] => this.notices.splice(0);
+  sendTyping(): void {}
+  override async leave(): Promise<void> {
+    this.phase = 'left';
+    this.stage = 'left';
+  }
+}
+
+let jitsiCall: MadeUpJitsiCall | undefined;
+const jitsiBackend: JitsiBackend = {
+  parseAddress,
+  createCall: () => {
+    jitsiCall = new MadeUpJitsiCall({
+      people: [
+        { name: 'Bert', camera: true },
+        { name: 'Margarethe Freifrau von Hohenstein-Wittgenstein', muted: true, hand: true },
+        { name: 'Cleo', badge: { level: 'red', cause: 'cannot-seal' } },
+      ],
+    });
+    return jitsiCall;
+  },
+};
+
 globalThis.screens = {
   shown: {},
+  asked: [],
+  jitsi(address) {
+    const app = new SiegelJitsiApp();
+    app.backend = jitsiBackend;
+    app.address = address;
+    document.body.replaceChildren(app);
+  },
+  jitsiBecomes(state) {
+    if (!jitsiCall) return;
+    Object.assign(jitsiCall, state);
+    jitsiCall.tell('change', undefined);
+  },
   async call(scene) {
     screens.shown = {};
     wakeAudio();
