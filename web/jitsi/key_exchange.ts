@@ -29,6 +29,8 @@ const kKeyBytes = 32;
 const kAnswerMs = 5000;
 const kMaxInits = 8;
 const kNoSessionMs = 15_000;
+/** Stanzas are not lost, and with a hundred members an answer takes a while. */
+const kResendMs = 4000;
 const kMaxCiphertext = 100_000;
 const kMaxUuids = 500;
 /** Messages of one peer: so many at once, so many a second. Work for a flood is bounded. */
@@ -154,6 +156,7 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
       failed: (error) => this.#options.failed(error),
       joinMs: this.#options.joinMs ?? 50,
       leaveMs: this.#options.leaveMs ?? 200,
+      resendMs: kResendMs,
     });
     await this.#keys.start();
   }
