@@ -105,10 +105,10 @@ test('the way in: address, lobby, what is waited for, password, knocking, and ev
     'internal',
   ] as const) {
     await becomes(page, { stage: 'failed', phase: 'refused', problem });
-    const notice = page.locator(`siegel-notice[data-kind="${problem}"], siegel-notice`);
+    const notice = page.locator('siegel-notice');
     await expect(notice).toBeVisible();
     await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-    seen.add((await notice.textContent()) ?? '');
+    seen.add(await notice.evaluate((element) => (element.shadowRoot as ShadowRoot).textContent));
   }
   // Each says something of its own.
   expect(seen.size).toBe(19);

@@ -153,8 +153,8 @@ export class SiegelJitsiSettings extends CallElement {
         min-height: 44px;
       }
       label.check input {
-        width: 20px;
-        height: 20px;
+        width: 24px;
+        height: 24px;
         flex: none;
       }
     `,
