@@ -107,7 +107,16 @@ async function vitest(tally, folder, label = folder, node = process.execPath) {
 /** Runs a Playwright configuration and counts its tests. */
 async function playwright(tally, config, reportName) {
   const file = report(reportName);
-  await run('node_modules/.bin/playwright', ['test', '-c', config, '--reporter=list,json'], {
+  // Where there is little time, tests that are marked @long are left out, and named.
+  const short = process.env.SIEGEL_SHORT ? ['--grep-invert', '@long'] : [];
+  if (short.length > 0) {
+    const { output } = await run('node_modules/.bin/playwright', ['test', '-c', config, '--list', '--grep', '@long'], {
+      quiet: true,
+    });
+    for (const line of output.split('\n').filter((each) => each.includes('@long')))
+      console.log(`  left out (SIEGEL_SHORT) ${line.trim()}`);
+  }
+  await run('node_modules/.bin/playwright', ['test', '-c', config, '--reporter=list,json', ...short], {
     env: { PLAYWRIGHT_JSON_OUTPUT_NAME: file },
   });
   if (!existsSync(file)) return tally.fail('playwright: no report');

@@ -13,7 +13,7 @@ const write = async (person: Person, text: string): Promise<void> => {
 /** What is said of the connection while it is away. */
 const away = (person: Person) => person.page.locator('[data-banner="away"]');
 
-test('sessions are moved to another bridge, then that bridge dies, noticed by the focus and not', async () => {
+test('sessions are moved to another bridge, then that bridge dies, noticed by the focus and not @long', async () => {
   await withConference({ bridges: 3 }, async (conference) => {
     const { focus } = conference.stack;
     const ada = await conference.guest('chromium');
@@ -52,11 +52,10 @@ test('sessions are moved to another bridge, then that bridge dies, noticed by th
 });
 
 for (const [transport, silent] of [
-  ['websocket', false],
   ['websocket', true],
   ['bosh', false],
 ] as const) {
-  test(`the server is away for 15 seconds (${transport}, ${silent ? 'silent' : 'closed'}): media and words go on`, async () => {
+  test(`the server is away for 15 seconds (${transport}, ${silent ? 'silent' : 'closed'}): media and words go on${transport === 'bosh' ? ' @long' : ''}`, async () => {
     await withConference({ transport }, async (conference) => {
       const ada = await conference.guest('chromium');
       const bert = await conference.guest('firefox');
@@ -77,6 +76,12 @@ for (const [transport, silent] of [
       await expect(bert.page.getByText('in the gap', { exact: true })).toBeVisible({ timeout: 45_000 });
       await expect(bert.page.getByText('in the gap', { exact: true })).toHaveCount(1);
       await expect(away(ada)).toHaveCount(0);
+      // Closed this time, and only for a moment.
+      if (silent) {
+        conference.stack.web.cutXmpp(2000);
+        await expect(away(ada)).toBeVisible();
+        await expect(away(ada)).toHaveCount(0, { timeout: 20_000 });
+      }
       await write(bert, 'after');
       await expect(ada.page.getByText('after', { exact: true })).toBeVisible();
       await expect(ada.page.getByText('before', { exact: true })).toBeVisible();
@@ -88,7 +93,7 @@ for (const [transport, silent] of [
   });
 }
 
-test('the server forgot us meanwhile: back in the room by itself, with name, hand and chat', async () => {
+test('the server forgot us meanwhile: back in the room by itself, with name, hand and chat @long', async () => {
   await withConference({ smacksHibernation: 1 }, async (conference) => {
     const ada = await conference.guest('firefox');
     const bert = await conference.guest('chromium');
@@ -98,7 +103,7 @@ test('the server forgot us meanwhile: back in the room by itself, with name, han
     await write(ada, 'before');
     await expect(bert.page.getByRole('button', { name: /new message/ })).toBeVisible();
     const id = await idOf(ada);
-    conference.stack.web.cutXmpp(12_000);
+    conference.stack.web.cutXmpp(5000);
     await until(
       async () => (await idOf(ada)) !== id && (await idOf(ada)) !== '',
       60_000,

@@ -42,7 +42,7 @@ test('a password that a moderator sets: asked for, refused when wrong, and gone 
   });
 });
 
-test('a lobby: who knocks waits, is turned away or let in', async () => {
+test('a lobby: who knocks waits, is turned away or let in @long', async () => {
   await withConference({}, async (conference) => {
     const ada = await conference.guest('firefox', { media: false });
     await inSettings(ada, async () => {

@@ -31,11 +31,12 @@ const numbersOf = async (person: Person, other: { id: string }): Promise<{ keyIn
     other.id,
   );
 
-const cases: Array<[StockClient, 'chromium' | 'firefox']> = [
-  ['lyno', 'chromium'],
-  ['lyno', 'firefox'],
-  ['solyd', 'chromium'],
-  ['solyd', 'firefox'],
+/** Each client with each browser; changes of keys with one of each. */
+const cases: Array<[StockClient, 'chromium' | 'firefox', boolean]> = [
+  ['lyno', 'chromium', false],
+  ['lyno', 'firefox', true],
+  ['solyd', 'chromium', true],
+  ['solyd', 'firefox', false],
 ];
 
 test('control: two stock clients decode each other', async () => {
@@ -55,8 +56,8 @@ test('control: two stock clients decode each other', async () => {
   });
 });
 
-for (const [client, kind] of cases) {
-  test(`${client} and ours in ${kind}: both decode, and the bridge sees nothing of ours`, async () => {
+for (const [client, kind, changes] of cases) {
+  test(`${client} and ours in ${kind}: both decode${changes ? ', also after a join and a leave' : ''}, and the bridge sees nothing of ours${(client === 'lyno') === (kind === 'firefox') ? '' : ' @long'}`, async () => {
     await withConference({ client }, async (conference) => {
       const { witness } = conference.stack;
       const ours = await conference.guest(kind);
@@ -68,6 +69,7 @@ for (const [client, kind] of cases) {
       expect(sealedAtTheEnd(witness.of(stock.id))).toBe(true);
       allSealed(conference.stack, id);
 
+      if (!changes) return;
       const keysOf = (of: string): number => new Set(witness.of(of).flatMap(({ keyIndexes }) => keyIndexes)).size;
       const [ourKeys, itsKeys] = [keysOf(id), keysOf(stock.id)];
       const third = await conference.guest('chromium', { media: false });
@@ -79,7 +81,7 @@ for (const [client, kind] of cases) {
           () => 'the stock client has not ratcheted',
         );
         await until(
-          async () => keysOf(id) === ourKeys + 1,
+          async () => keysOf(id) > ourKeys,
           10_000,
           () => 'we took no new key',
         );
@@ -91,9 +93,10 @@ for (const [client, kind] of cases) {
         await meets(third, ours);
       });
       await test.step('somebody leaves: both take new keys', async () => {
+        const before = keysOf(id);
         await press(third, 'Leave call');
         await until(
-          async () => keysOf(id) === ourKeys + 2 && keysOf(stock.id) === itsKeys + 1,
+          async () => keysOf(id) > before && keysOf(stock.id) > itsKeys,
           20_000,
           () => `keys: ours ${keysOf(id)}, its ${keysOf(stock.id)}`,
         );
@@ -175,8 +178,8 @@ test('what a stock client’s user writes is read, and shown as not sealed', asy
   });
 });
 
-for (const client of ['lyno', 'solyd'] as const) {
-  test(`our worker inside ${client}, with the untouched one and with our page`, async () => {
+for (const client of ['lyno'] as const) {
+  test(`our worker inside ${client}, with the untouched one and with our page @long`, async () => {
     await withConference({ client }, async (conference) => {
       const { witness } = conference.stack;
       const swapped = await conference.stock({ worker: 'siegel' });

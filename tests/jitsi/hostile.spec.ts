@@ -148,7 +148,7 @@ test('forged: encryption off, keys, acknowledgements, owners of streams', async 
   });
 });
 
-test('an identity key that changes in the middle of a call: nothing more is played of them, nothing goes to them', async () => {
+test('an identity key that changes in the middle of a call: nothing more is played of them, nothing goes to them @long', async () => {
   await withConference({}, async (conference) => {
     const { stack } = conference;
     stack.web.recordTraffic = true;

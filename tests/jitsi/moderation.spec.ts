@@ -82,7 +82,7 @@ test('mute, stop a camera, make a moderator, remove', async () => {
   });
 });
 
-test('microphones and cameras only for who is allowed', async () => {
+test('microphones and cameras only for who is allowed @long', async () => {
   await withConference({}, async (conference) => {
     const ada = await conference.guest('firefox');
     const bert = await conference.guest('chromium');

@@ -9,7 +9,7 @@ for (const [kind, transport] of [
   ['chromium', 'websocket'],
   ['firefox', 'bosh'],
 ] as const) {
-  test(`in ${kind} over ${transport}: the deployment and our own page, nobody else, and nothing is kept`, async () => {
+  test(`in ${kind} over ${transport}: the deployment and our own page, nobody else, and nothing is kept${kind === 'firefox' ? ' @long' : ''}`, async () => {
     await withConference({ tokens: true, dataChannel: transport === 'bosh' }, async (conference) => {
       const { stack } = conference;
       const token = stack.token();

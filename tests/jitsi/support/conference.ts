@@ -96,7 +96,6 @@ export class Conference {
   async #launch(kind: BrowserKind, options: GuestOptions): Promise<Person> {
     const { room: _r, join: _j, media: _m, transport: _t, token: _k, ...launch } = options;
     const person = await launchPerson(kind, {
-      camera: { width: 640, height: 360 },
       ...launch,
       index: this.#index++,
     });
