@@ -40,19 +40,19 @@ test('three people in two browsers over WebSocket: everybody sees and hears ever
   });
 });
 
-test('over BOSH, and the bridge channel over a data channel', async () => {
+test('three over BOSH, and the bridge channel over a data channel', async () => {
   await withConference(
     { transport: 'bosh', dataChannel: true, httpRequest: true, config: 'docker' },
     async (conference) => {
       const ada = await conference.guest('firefox');
       const bert = await conference.guest('chromium');
-      await meets(ada, bert);
-      await meets(bert, ada);
-      expect(ada.sockets).toEqual([]);
+      const cleo = await conference.guest('chromium');
+      const all = [ada, bert, cleo];
+      for (const one of all) for (const other of all) if (one !== other) await meets(one, other);
+      for (const { sockets } of all) expect(sockets).toEqual([]);
       const { messages } = conference.stack.bridges[0] as (typeof conference.stack.bridges)[number];
       expect(messages.some(({ message }) => message.colibriClass === 'ReceiverVideoConstraints')).toBe(true);
-      allSealed(conference.stack, await idOf(ada));
-      allSealed(conference.stack, await idOf(bert));
+      for (const person of all) allSealed(conference.stack, await idOf(person));
     },
   );
 });

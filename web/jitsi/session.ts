@@ -279,8 +279,11 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
     // Nothing of ours goes anywhere before our key seals it.
     if (cipher) await this.ownKeyReady;
     if (link.closed || this.#coming !== undefined) return;
-    for (const lane of kLanes) if (this.#tracks.has(lane)) await this.#fill(link, lane);
+    const lanes = kLanes.filter((lane) => this.#tracks.has(lane));
+    for (const lane of lanes) this.#want(link, lane);
     await this.#answer(link);
+    for (const lane of lanes) await this.#fill(link, lane);
+    await this.#limit(link);
     if (link.closed) return;
     const own = await this.#ownSources(link);
     const local = readLocal(connection.localDescription?.sdp ?? '');
@@ -338,13 +341,19 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
     }
   }
 
-  /** Gives a lane its track; the section sends from the next answer on. */
-  async #fill(link: Link, lane: Lane): Promise<void> {
+  /** A lane will send from the next answer on. */
+  #want(link: Link, lane: Lane): void {
     const transceiver = link.senders.get(lane);
+    if (transceiver) transceiver.direction = 'sendonly';
+  }
+
+  /**
+   * Gives a lane its track. Only after the answer: when Chromium starts a sender that has a track already, it starts first and puts
+   * the transform in afterwards, and a frame of sound that is just ready leaves as it is.
+   */
+  async #fill(link: Link, lane: Lane): Promise<void> {
     const track = this.#tracks.get(lane);
-    if (!transceiver || !track) return;
-    transceiver.direction = 'sendonly';
-    await transceiver.sender.replaceTrack(track);
+    if (track && !link.closed) await link.senders.get(lane)?.sender.replaceTrack(track);
   }
 
   async #answer(link: Link): Promise<void> {
@@ -527,10 +536,12 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
       await this.#limit(link);
       return;
     }
-    await this.#fill(link, lane);
+    this.#want(link, lane);
     await link.connection.setRemoteDescription({ type: 'offer', sdp: this.#offer(link) });
     if (link.closed) return;
     await this.#answer(link);
+    await this.#fill(link, lane);
+    await this.#limit(link);
     const added = await this.#ownSources(link);
     if (link.closed || !added.length) return;
     for (const { kind, name } of added) {
