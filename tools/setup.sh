@@ -38,6 +38,8 @@ if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
   touch node_modules/.package-lock.json
 fi
 
+"$ROOT/tools/setup/denoise.sh" >/dev/null
+
 if [ "$WHAT" = matrix ]; then "$ROOT/tools/setup/matrix.sh" >/dev/null; fi
 if [ "$WHAT" = jitsi ] || [ "$WHAT" = test ]; then "$ROOT/tools/setup/jitsi.sh" >/dev/null; fi
 if [ "$WHAT" = test ]; then
