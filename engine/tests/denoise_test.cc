@@ -19,6 +19,7 @@
 #include "denoise/fft.h"
 #include "denoise/layers.h"
 #include "denoise/level_follower.h"
+#include "siegel/denoise/stream.h"
 
 namespace siegel::denoise {
 namespace {
@@ -375,6 +376,44 @@ TEST_F(DenoiseWhole, WithoutLimitNothingOfTheNoisyStaysWithZeroAllOfIt) {
   }
   for (std::size_t i = HqDenoiser::kDelay; i < heard.size(); ++i)
     ASSERT_NEAR(heard[i], said[i - HqDenoiser::kDelay], 1e-6) << i;
+}
+
+// With everything passing, a stream is a delay: the same at every rate and for every size of block.
+TEST_F(DenoiseWhole, AStreamGivesAsMuchAsItTakesAndKeepsItsDelay) {
+  HqDenoiser denoiser;
+  ASSERT_EQ(denoiser.load(bytes()), WeightsError::kNone);
+  denoiser.setLimit(0);
+  for (const std::uint32_t rate : {48'000U, 8000U, 16'000U, 44'100U, 96'000U}) {
+    for (const std::size_t size : {std::size_t{128}, std::size_t{480}, std::size_t{1500}}) {
+      Stream stream(denoiser, rate);
+      stream.reset();
+      ASSERT_TRUE(stream.ok());
+      std::vector<float> said;
+      std::vector<float> heard;
+      std::vector<float> out(size);
+      while (said.size() < rate / 3) {
+        std::vector<float> in(size);
+        for (std::size_t i = 0; i < size; ++i) {
+          const double t = static_cast<double>(said.size() + i) / rate;
+          in[i] = static_cast<float>(0.3 * std::sin(2 * std::numbers::pi * 300 * t) +
+                                     0.2 * std::sin(2 * std::numbers::pi * 1170 * t));
+        }
+        stream.process(in, out);
+        said.insert(said.end(), in.begin(), in.end());
+        heard.insert(heard.end(), out.begin(), out.end());
+      }
+      double error = 0;
+      double power = 0;
+      for (std::size_t i = rate / 5; i < heard.size(); ++i) {
+        error += std::pow(static_cast<double>(heard[i]) - static_cast<double>(said[i - stream.delay()]), 2);
+        power += std::pow(static_cast<double>(said[i - stream.delay()]), 2);
+      }
+      // Resampled, the delay is no whole number of samples.
+      EXPECT_LT(10 * std::log10(error / power), rate == 48'000 ? -80 : -10) << rate << " in blocks of " << size;
+    }
+  }
+  Stream odd(denoiser, 4000);
+  EXPECT_FALSE(odd.ok());
 }
 
 TEST_F(DenoiseWhole, SilentBeforeWeights) {
