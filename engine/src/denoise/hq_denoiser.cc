@@ -98,6 +98,14 @@ class HqDenoiser::Network {
   void decodeFilter();
   void apply();
 
+  // The frames of a ring of N, oldest first. Once per layer: a division for every value would cost more than the layer.
+  template <std::size_t N, typename T>
+  [[nodiscard]] std::array<const T*, N> inOrder(const std::array<T, N>& frames) const {
+    std::array<const T*, N> result;
+    for (std::size_t t = 0; t < N; ++t) result[t] = &frames[ring<N>(N - 1 - t)];
+    return result;
+  }
+
   // The frame `ago` frames before this one, in a ring of N.
   template <std::size_t N>
   [[nodiscard]] std::size_t ring(std::size_t ago) const {
@@ -315,11 +323,12 @@ void HqDenoiser::Network::features(const Spectrum& spectrum, float gainDb) {
 void HqDenoiser::Network::encode() {
   const Layers& l = layers_;
   // 3 x 3 over time and frequency, one value in, 64 out.
+  const auto bands = inOrder(bands_);
   for (std::size_t f = 0; f < kBands; ++f) {
     for (std::size_t c = 0; c < kChannels; c += kLanes) {
       F4 a = get4(l.erb0Bias + c);
       for (std::size_t t = 0; t < kFeatureFrames; ++t) {
-        const Floats<kBands>& x = bands_[ring<kFeatureFrames>(kFeatureFrames - 1 - t)];
+        const Floats<kBands>& x = *bands[t];
         for (std::size_t k = 0; k < 3; ++k) {
           if (f + k < 1 || f + k > kBands) continue;
           a += splat(x[f + k - 1]) * get4(l.erb0Weight + (t * 3 + k) * kChannels + c);
@@ -337,11 +346,12 @@ void HqDenoiser::Network::encode() {
   down(l.erb[2], e2_.data(), e3_.data(), 8, 1);
 
   // The same of the complex bins: 32 channels of the real part, 32 of the imaginary one.
+  const auto bins = inOrder(bins_);
   for (std::size_t f = 0; f < kFiltered; ++f) {
     for (std::size_t c = 0; c < kChannels; c += kLanes) {
       F4 a = splat(0);
       for (std::size_t t = 0; t < kFeatureFrames; ++t) {
-        const Floats<kFiltered>& x = bins_[ring<kFeatureFrames>(kFeatureFrames - 1 - t)][c / 32];
+        const Floats<kFiltered>& x = (*bins[t])[c / 32];
         for (std::size_t k = 0; k < 3; ++k) {
           if (f + k < 1 || f + k > kFiltered) continue;
           a += splat(x[f + k - 1]) * get4(l.df0Weight + (t * 3 + k) * kChannels + c);
@@ -416,12 +426,13 @@ void HqDenoiser::Network::decodeFilter() {
 
   // The way around the recurrent part: five frames of the first map; half of the outputs from each half of its
   // channels.
+  const auto maps = inOrder(df0_);
   for (std::size_t f = 0; f < kFiltered; ++f) {
     Floats<kPath> path;
     for (std::size_t o = 0; o < kPath; ++o) {
       F4 a = splat(0);
       for (std::size_t t = 0; t < kTaps; ++t) {
-        const float* x = df0_[ring<kTaps>(kTaps - 1 - t)].data() + f * kChannels + (o < kTaps ? 0 : 32);
+        const float* x = maps[t]->data() + f * kChannels + (o < kTaps ? 0 : 32);
         const float* w = l.pathWeight + (t * kPath + o) * 32;
         for (std::size_t i = 0; i < 32; i += kLanes) a += get4(x + i) * get4(w + i);
       }
@@ -445,11 +456,12 @@ void HqDenoiser::Network::apply() {
       result_.im[bin] = noisy.im[bin] * mask[b];
     }
   }
+  const auto spectra = inOrder(spectra_);
   for (std::size_t f = 0; f < kFiltered; ++f) {
     float re = 0;
     float im = 0;
     for (std::size_t t = 0; t < kTaps; ++t) {
-      const Spectrum& x = spectra_[ring<kTaps>(kTaps - 1 - t)];
+      const Spectrum& x = *spectra[t];
       const float cr = filter_[f * kPath + 2 * t];
       const float ci = filter_[f * kPath + 2 * t + 1];
       re += x.re[f] * cr - x.im[f] * ci;
