@@ -121,7 +121,12 @@ async function main() {
     external: ['./siegel-simd.mjs', './siegel-relaxed.mjs'],
   });
 
-  // For AudioWorklets: the module without glue, and the weights that set-up made.
+  // For AudioWorklets: the processor, the module without glue, and the weights that set-up made.
+  await build({
+    ...shared,
+    entryPoints: { 'siegel-denoise-worklet': join(root, 'web/effects/worklet/denoise_worklet.ts') },
+    outdir: assets,
+  });
   cpSync(join(root, 'build/wasm-simd/wasm/siegel-denoise.wasm'), join(assets, 'siegel-denoise.wasm'));
   cpSync(join(cache, 'denoise-1/siegel-denoise-hq.bin'), join(assets, 'siegel-denoise-hq.bin'));
 

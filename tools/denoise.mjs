@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Noise suppression for a WAV file with the module that is shipped (dist/assets; `./start --build` makes it).
-//   node tools/denoise.mjs in.wav out.wav [--profile hq] [--strength dB]
+//   node tools/denoise.mjs in.wav out.wav [--profile hq|eco] [--strength dB]
 // Any rate from 8 to 192 kHz, any number of channels, each by itself. The result is as long as the input and not delayed.
 // --strength: at most so many dB are taken away; default: no limit.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -9,19 +9,24 @@ import { parseArgs } from 'node:util';
 import { readWav, WavError, writeWav } from './denoise/wav.mjs';
 
 const assets = fileURLToPath(new URL('../dist/assets/', import.meta.url));
+/** Numbers of siegel/denoise/denoiser.h. */
+const kProfiles = { eco: 1, hq: 2 };
 
 /** A denoiser for one channel: a function from samples to as many, `delay` samples late. */
-export async function openDenoiser({ rate, strength = Number.POSITIVE_INFINITY, folder = assets }) {
+export async function openDenoiser({ rate, profile = 'hq', strength = Number.POSITIVE_INFINITY, folder = assets }) {
   const { instance } = await WebAssembly.instantiate(readFileSync(`${folder}/siegel-denoise.wasm`), {});
   const { exports } = instance;
   exports._initialize?.();
-  const weights = readFileSync(`${folder}/siegel-denoise-hq.bin`);
-  new Uint8Array(exports.memory.buffer).set(weights, exports.denoise_weights(weights.length));
-  if (exports.denoise_load(weights.length) !== 0)
+  const number = kProfiles[profile];
+  const weights = readFileSync(`${folder}/siegel-denoise-${profile}.bin`);
+  new Uint8Array(exports.memory.buffer).set(weights, exports.denoise_weights(number, weights.length));
+  if (exports.denoise_load(number, weights.length) !== 0)
     throw new Error('the weights in dist/assets are of another version: build again');
   exports.denoise_limit(Number.isFinite(strength) ? strength : 1000);
-  const delay = exports.denoise_open(rate);
-  if (delay < 0) throw new WavError(`${rate} Hz cannot be resampled to 48,000 Hz; convert the file to a usual rate`);
+  exports.denoise_choose(number);
+  if (exports.denoise_open(rate) === 0)
+    throw new WavError(`${rate} Hz cannot be resampled to 48,000 Hz; convert the file to a usual rate`);
+  const delay = exports.denoise_delay();
   const most = exports.denoise_block_size();
   const place = exports.denoise_block();
   return {
@@ -55,8 +60,9 @@ async function main() {
   });
   const [from, to, ...more] = positionals;
   if (!from || !to || more.length > 0)
-    throw new WavError('usage: node tools/denoise.mjs in.wav out.wav [--strength dB]');
-  if (values.profile !== 'hq') throw new WavError(`there is no profile ${values.profile}; there is: hq`);
+    throw new WavError('usage: node tools/denoise.mjs in.wav out.wav [--profile hq|eco] [--strength dB]');
+  if (!Object.hasOwn(kProfiles, values.profile))
+    throw new WavError(`there is no profile ${values.profile}; there are: hq, eco`);
   const strength = values.strength === undefined ? undefined : Number(values.strength);
   if (strength !== undefined && !(strength >= 0)) throw new WavError('--strength is a number of dB from 0');
   if (!existsSync(from)) throw new WavError(`there is no file ${from}`);
@@ -64,7 +70,7 @@ async function main() {
   const wav = readWav(readFileSync(from));
   const channels = [];
   for (const channel of wav.channels)
-    channels.push(await denoiseChannel(channel, { rate: wav.rate, ...(strength !== undefined && { strength }) }));
+    channels.push(await denoiseChannel(channel, { rate: wav.rate, profile: values.profile, strength }));
   writeFileSync(to, writeWav({ ...wav, channels }));
 }
 

@@ -40,7 +40,7 @@ const kTypes = {
   '.wasm': 'application/wasm',
   '.webmanifest': 'application/manifest+json',
 };
-const kCompressible = new Set(['.html', '.js', '.mjs', '.css', '.json', '.map', '.txt', '.svg', '.wasm']);
+const kCompressible = new Set(['.html', '.js', '.mjs', '.css', '.json', '.map', '.txt', '.svg', '.wasm', '.bin']);
 
 /** Goes out with every answer: a worker takes its policy from its own script's headers. */
 export const kHeaders = {

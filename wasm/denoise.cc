@@ -8,23 +8,26 @@
 #include <memory>
 #include <span>
 
-#include "siegel/denoise/hq_denoiser.h"
+#include "siegel/denoise/denoiser.h"
 #include "siegel/denoise/stream.h"
 
 namespace {
 
-using siegel::denoise::HqDenoiser;
+using siegel::denoise::Denoiser;
+using siegel::denoise::Profile;
 using siegel::denoise::Stream;
+using siegel::denoise::WeightsError;
 
 constexpr std::size_t kAlign = 16;
+constexpr unsigned kProfiles = 3;
 
-HqDenoiser& denoiser() {
-  static HqDenoiser instance;
+Denoiser& denoiser() {
+  static Denoiser instance;
   return instance;
 }
-alignas(kAlign) std::array<float, HqDenoiser::kFrame> input;
-alignas(kAlign) std::array<float, HqDenoiser::kFrame> output;
-void* weights = nullptr;
+alignas(kAlign) std::array<float, Denoiser::kFrame> input;
+alignas(kAlign) std::array<float, Denoiser::kFrame> output;
+std::array<void*, kProfiles> weights{};
 std::unique_ptr<Stream> stream;
 alignas(kAlign) std::array<float, Stream::kBlock> block;
 
@@ -32,28 +35,30 @@ alignas(kAlign) std::array<float, Stream::kBlock> block;
 
 extern "C" {
 
-// Room for the weights file, which stays in use after load. Called once more, the old one is given up.
-EMSCRIPTEN_KEEPALIVE void* denoise_weights(std::size_t size) {
-  std::free(weights);
-  weights = std::aligned_alloc(kAlign, (size + kAlign - 1) / kAlign * kAlign);
-  return weights;
+// Room for the weights file of a profile, which stays in use after load; none for what is no profile. Once more for the
+// same profile: the old one is given up.
+EMSCRIPTEN_KEEPALIVE void* denoise_weights(unsigned profile, std::size_t size) {
+  if (profile >= kProfiles) return nullptr;
+  std::free(weights[profile]);
+  weights[profile] = std::aligned_alloc(kAlign, (size + kAlign - 1) / kAlign * kAlign);
+  return weights[profile];
 }
 // A WeightsError.
-EMSCRIPTEN_KEEPALIVE int denoise_load(std::size_t size) {
-  if (weights == nullptr) return static_cast<int>(siegel::denoise::WeightsError::kFormat);
-  return static_cast<int>(denoiser().load({static_cast<const std::uint8_t*>(weights), size}));
+EMSCRIPTEN_KEEPALIVE int denoise_load(unsigned profile, std::size_t size) {
+  if (profile >= kProfiles || weights[profile] == nullptr) return static_cast<int>(WeightsError::kFormat);
+  return static_cast<int>(
+      denoiser().load(static_cast<Profile>(profile), {static_cast<const std::uint8_t*>(weights[profile]), size}));
 }
-EMSCRIPTEN_KEEPALIVE float* denoise_input() { return input.data(); }
-EMSCRIPTEN_KEEPALIVE float* denoise_output() { return output.data(); }
-EMSCRIPTEN_KEEPALIVE void denoise_process() { denoiser().process(input, output); }
-EMSCRIPTEN_KEEPALIVE void denoise_reset() { denoiser().reset(); }
+// 1, or 0 when it has no weights yet.
+EMSCRIPTEN_KEEPALIVE int denoise_choose(unsigned profile) {
+  return profile < kProfiles && denoiser().choose(static_cast<Profile>(profile)) ? 1 : 0;
+}
+EMSCRIPTEN_KEEPALIVE int denoise_running() { return static_cast<int>(denoiser().running()); }
 EMSCRIPTEN_KEEPALIVE void denoise_limit(float decibels) { denoiser().setLimit(decibels); }
-EMSCRIPTEN_KEEPALIVE void denoise_follow(int on) { denoiser().followLevel(on != 0); }
-// Blocks of up to denoise_block_size() samples at this rate, in place. Samples of delay, or -1 for a rate that is not
-// taken.
+// Blocks of up to denoise_block_size() samples at this rate, in place; begins anew. 0 for a rate that is not taken.
 EMSCRIPTEN_KEEPALIVE int denoise_open(unsigned rate) {
   stream = std::make_unique<Stream>(denoiser(), rate);
-  return stream->ok() ? static_cast<int>(stream->delay()) : -1;
+  return stream->ok() ? 1 : 0;
 }
 EMSCRIPTEN_KEEPALIVE float* denoise_block() { return block.data(); }
 EMSCRIPTEN_KEEPALIVE std::size_t denoise_block_size() { return block.size(); }
@@ -61,7 +66,22 @@ EMSCRIPTEN_KEEPALIVE void denoise_run(std::size_t count) {
   const auto part = std::span(block).first(count < block.size() ? count : block.size());
   if (stream != nullptr) stream->process(part, part);
 }
-EMSCRIPTEN_KEEPALIVE float denoise_snr() { return denoiser().signalToNoise(); }
-EMSCRIPTEN_KEEPALIVE const float* denoise_mask() { return denoiser().mask().data(); }
+// Samples at the rate of denoise_open.
+EMSCRIPTEN_KEEPALIVE std::size_t denoise_delay() { return stream != nullptr ? stream->delay() : 0; }
+// Of the last frame: 0..1, and dBFS.
+EMSCRIPTEN_KEEPALIVE float denoise_voice() { return denoiser().voice(); }
+EMSCRIPTEN_KEEPALIVE float denoise_level() { return denoiser().level(); }
+
+// For tests: a profile by itself, frame by frame at 48 kHz, and what hq saw.
+EMSCRIPTEN_KEEPALIVE float* denoise_input() { return input.data(); }
+EMSCRIPTEN_KEEPALIVE float* denoise_output() { return output.data(); }
+EMSCRIPTEN_KEEPALIVE void denoise_process(unsigned profile) {
+  if (profile == static_cast<unsigned>(Profile::kEco)) denoiser().eco().process(input, output);
+  if (profile == static_cast<unsigned>(Profile::kHq)) denoiser().hq().process(input, output);
+}
+EMSCRIPTEN_KEEPALIVE void denoise_reset() { denoiser().reset(); }
+EMSCRIPTEN_KEEPALIVE void denoise_follow(int on) { denoiser().hq().followLevel(on != 0); }
+EMSCRIPTEN_KEEPALIVE float denoise_snr() { return denoiser().hq().signalToNoise(); }
+EMSCRIPTEN_KEEPALIVE const float* denoise_mask() { return denoiser().hq().mask().data(); }
 
 }  // extern "C"

@@ -1,4 +1,5 @@
 /** The Jitsi page: what the address asks for, the layer that talks to the deployment, and the application. */
+import { noiseFromAddress } from '../../web/call';
 import { createJitsiBackend } from '../../web/jitsi';
 import { SiegelJitsiApp } from '../../web/ui/jitsi_app';
 
@@ -19,7 +20,9 @@ function target(): string | undefined {
 }
 
 const app = new SiegelJitsiApp();
-app.backend = createJitsiBackend({ assets: new URL('/assets/', location.href) });
+const assets = new URL('/assets/', location.href);
+app.backend = createJitsiBackend({ assets });
+app.mediaOptions = { assets, noise: noiseFromAddress(location.search) };
 app.address = target();
 if (app.address !== undefined) history.replaceState(history.state, '', location.pathname + location.search);
 let shown = '';

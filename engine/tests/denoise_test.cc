@@ -380,13 +380,13 @@ TEST_F(DenoiseWhole, WithoutLimitNothingOfTheNoisyStaysWithZeroAllOfIt) {
 
 // With everything passing, a stream is a delay: the same at every rate and for every size of block.
 TEST_F(DenoiseWhole, AStreamGivesAsMuchAsItTakesAndKeepsItsDelay) {
-  HqDenoiser denoiser;
-  ASSERT_EQ(denoiser.load(bytes()), WeightsError::kNone);
+  Denoiser denoiser;
+  ASSERT_EQ(denoiser.load(Profile::kHq, bytes()), WeightsError::kNone);
+  ASSERT_TRUE(denoiser.choose(Profile::kHq));
   denoiser.setLimit(0);
   for (const std::uint32_t rate : {48'000U, 8000U, 16'000U, 44'100U, 96'000U}) {
     for (const std::size_t size : {std::size_t{128}, std::size_t{480}, std::size_t{1500}}) {
       Stream stream(denoiser, rate);
-      stream.reset();
       ASSERT_TRUE(stream.ok());
       std::vector<float> said;
       std::vector<float> heard;

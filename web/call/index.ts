@@ -14,7 +14,11 @@ export {
   type DeviceKind,
   LocalMedia,
   type LocalMediaEvents,
+  type LocalMediaOptions,
   type MediaProblem,
+  type NoiseMode,
+  type NoiseNotice,
+  noiseFromAddress,
 } from './local_media';
 export { cleanName, initials, kMaxName, lookAlikes, sameLook } from './names';
 export {

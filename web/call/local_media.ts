@@ -1,11 +1,13 @@
 /**
- * This person's camera, microphone and screen. Nothing is opened until a method is called from a click; turning the camera
+ * This person's camera, microphone and screen, with noise suppression. Nothing is opened until a method is called from a click; turning the camera
  * off or leaving stops the track, so that the lamp goes out. Muting keeps the microphone open and disables its track (the
- * others get silence), because opening it anew takes a second.
+ * others get silence), because opening it anew takes a second; the engine goes on listening, here, so that it can tell who talks
+ * while muted.
  *
  * Ownership: owns its tracks; others may add them to senders and elements but not stop them. Errors: a MediaProblem, as
  * return value; never an exception.
  */
+import { type DenoiseReport, type Denoiser, startDenoiser } from '../effects';
 import { Emitter } from './emitter';
 
 /** Why a device cannot be had; each has a text in web/ui/i18n. */
@@ -25,6 +27,23 @@ export interface DeviceChoice {
   label: string;
 }
 
+/** Who takes noise away: our engine, nobody (music), or the browser as it always did. */
+export type NoiseMode = 'suppress' | 'original' | 'browser';
+
+/**
+ * - `reduced`, `paused`: the machine is too slow for the best profile, or for any.
+ * - `restored`: it is fast enough again, or works again.
+ * - `failed`: it does not run; the microphone is sent as it is.
+ */
+export type NoiseNotice = 'reduced' | 'paused' | 'restored' | 'failed';
+
+export interface LocalMediaOptions {
+  /** Default: suppress. */
+  noise?: NoiseMode;
+  /** Folder of the worklet, its module and the weights; see DenoiserOptions. */
+  assets?: string | URL;
+}
+
 export interface LocalMediaEvents {
   /** Any of the properties changed. */
   change: undefined;
@@ -33,10 +52,38 @@ export interface LocalMediaEvents {
    * elsewhere than here, by the browser's own control or because the window is gone.
    */
   lost: 'microphone' | 'camera' | 'screen';
+  noise: NoiseNotice;
+  /** Somebody speaks, and nobody hears it. At most every `kRemindMs`. */
+  talkingMuted: undefined;
 }
 
+/** `?noise=` of an address: what whoever embeds or links to a page wants at first. */
+export function noiseFromAddress(search: string): NoiseMode {
+  const wish = new URLSearchParams(search).get('noise');
+  return wish === 'original' || wish === 'browser' ? wish : 'suppress';
+}
+
+const kRemindMs = 20_000;
+/** Reports in a row with a voice that is near. */
+const kTalks = 4;
+const kVoice = 0.8;
+const kVoiceLevel = -45;
+/** What is felt as silence, and as loud. */
+const kQuietest = -60;
+const kLoudest = -10;
+
 export class LocalMedia extends Emitter<LocalMediaEvents> {
+  /** From the device. */
+  #raw: MediaStreamTrack | undefined;
+  /** What is sent: the same, or what the denoiser makes of it. */
   #microphone: MediaStreamTrack | undefined;
+  #denoiser: Denoiser | undefined;
+  #report: DenoiseReport | undefined;
+  #noise: NoiseMode;
+  #strength: number | 'full' = 'full';
+  readonly #assets: string | URL | undefined;
+  #talks = 0;
+  #reminded = Number.NEGATIVE_INFINITY;
   #camera: MediaStreamTrack | undefined;
   #screen: MediaStream | undefined;
   #muted = false;
@@ -47,13 +94,20 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
   #microphoneStream: MediaStream | undefined;
   readonly #onDeviceChange = () => void this.refreshDevices();
 
-  constructor() {
+  constructor({ noise = 'suppress', assets }: LocalMediaOptions = {}) {
     super();
+    this.#noise = noise;
+    this.#assets = assets;
     navigator.mediaDevices?.addEventListener('devicechange', this.#onDeviceChange);
   }
 
+  /** What others hear; after noise suppression. */
   get microphone(): MediaStreamTrack | undefined {
     return this.#microphone;
+  }
+  /** What the device hears. For "hear yourself" only: never to be sent. */
+  get rawMicrophone(): MediaStreamTrack | undefined {
+    return this.#raw;
   }
   get camera(): MediaStreamTrack | undefined {
     return this.#camera;
@@ -81,12 +135,33 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
   get muted(): boolean {
     return this.#muted;
   }
+  get noise(): NoiseMode {
+    return this.#noise;
+  }
+  /** At most so many dB are taken away. */
+  get noiseStrength(): number | 'full' {
+    return this.#strength;
+  }
+  /** While the microphone is open and the mode needs it. What is really going on: its `state` and `running`. */
+  get denoiser(): Denoiser | undefined {
+    return this.#denoiser;
+  }
+  /** 0 to 1, roughly as loudness is felt, after suppression. Undefined: not measured by the engine. */
+  get loudness(): number | undefined {
+    const level = this.#report?.level;
+    return level === undefined ? undefined : Math.min(1, Math.max(0, (level - kQuietest) / (kLoudest - kQuietest)));
+  }
+  /** The engine hears a voice. Undefined: it does not look. */
+  get speaking(): boolean | undefined {
+    const report = this.#denoiser?.running === 'off' ? undefined : this.#report;
+    return report && report.voice > kVoice && report.level > kVoiceLevel;
+  }
   get devices(): Readonly<Record<DeviceKind, DeviceChoice[]>> {
     return this.#devices;
   }
   /** Id of the device in use, or chosen for later. */
   chosen(kind: DeviceKind): string {
-    const track = kind === 'audioinput' ? this.#microphone : kind === 'videoinput' ? this.#camera : undefined;
+    const track = kind === 'audioinput' ? this.#raw : kind === 'videoinput' ? this.#camera : undefined;
     return track?.getSettings().deviceId ?? this.#chosen[kind] ?? '';
   }
 
@@ -116,7 +191,35 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
 
   setMuted(muted: boolean): void {
     this.#muted = muted;
-    if (this.#microphone) this.#microphone.enabled = !muted;
+    this.#talks = 0;
+    if (this.#denoiser) {
+      this.#denoiser.setMuted(muted);
+      if (this.#raw && !muted) this.#raw.enabled = true;
+    } else if (this.#raw) this.#raw.enabled = !muted;
+    this.#changed();
+  }
+
+  /** Takes effect at once; where the browser does not let go of its own suppression, the microphone is opened anew. */
+  async setNoise(mode: NoiseMode): Promise<MediaProblem | undefined> {
+    if (mode === this.#noise) return undefined;
+    this.#noise = mode;
+    const track = this.#raw;
+    if (!track) {
+      this.#changed();
+      return undefined;
+    }
+    this.#treat(track);
+    this.#adopt();
+    await track.applyConstraints(this.#audioWish()).catch(() => {});
+    const wanted = mode === 'browser';
+    if (this.#raw !== track || this.#noise !== mode) return undefined;
+    if ((track.getSettings().noiseSuppression ?? wanted) === wanted) return undefined;
+    return this.openMicrophone(track.getSettings().deviceId);
+  }
+
+  setNoiseStrength(strength: number | 'full'): void {
+    this.#strength = strength;
+    this.#denoiser?.setStrength(strength);
     this.#changed();
   }
 
@@ -218,12 +321,17 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
 
   #audioWish(): MediaTrackConstraints {
     const id = this.#chosen.audioinput;
-    return {
+    const browser = this.#noise === 'browser';
+    const wish: MediaTrackConstraints & { voiceIsolation?: boolean } = {
+      // Ours comes after the browser's, so that an echo is gone before it.
       echoCancellation: true,
-      noiseSuppression: true,
-      autoGainControl: true,
+      noiseSuppression: browser,
+      ...(browser ? {} : { voiceIsolation: false }),
+      // Evening out the loudness is not for music.
+      autoGainControl: this.#noise !== 'original',
       ...(id ? { deviceId: { exact: id } } : {}),
     };
+    return wish;
   }
 
   #videoWish(): MediaTrackConstraints {
@@ -260,14 +368,76 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
   }
 
   #setMicrophone(track: MediaStreamTrack | undefined): void {
-    if (this.#microphone) stop(this.#microphone);
-    this.#microphone = track;
-    this.#microphoneStream = track && new MediaStream([track]);
+    if (this.#raw) stop(this.#raw);
+    this.#raw = track;
     if (track) {
-      track.enabled = !this.#muted;
       track.addEventListener('ended', () => void this.#replace('microphone', track));
+      this.#treat(track);
+    } else this.#dropDenoiser();
+    this.#adopt();
+  }
+
+  /** Through the engine or not, by the mode. */
+  #treat(track: MediaStreamTrack): void {
+    if (this.#noise === 'browser') {
+      this.#dropDenoiser();
+      return;
     }
+    const profile = this.#noise === 'suppress' ? 'hq' : 'off';
+    // Muted by disabling the microphone itself it stays so until it is not muted any more: it may still be what is sent.
+    if (!this.#muted) track.enabled = true;
+    if (this.#denoiser) {
+      this.#denoiser.setSource(track);
+      this.#denoiser.setProfile(profile);
+      return;
+    }
+    const denoiser = startDenoiser(track, {
+      profile,
+      strength: this.#strength,
+      ...(this.#assets === undefined ? {} : { assets: this.#assets }),
+    });
+    this.#denoiser = denoiser;
+    denoiser.setMuted(this.#muted);
+    denoiser.on('change', () => this.#adopt());
+    denoiser.on('report', (report) => this.#onReport(report));
+    denoiser.on('failed', () => this.emit('noise', 'failed'));
+    denoiser.on('step', ({ to, reason }) => {
+      this.emit(
+        'noise',
+        reason === 'recovered' && to === denoiser.profile ? 'restored' : to === 'off' ? 'paused' : 'reduced',
+      );
+    });
+  }
+
+  #dropDenoiser(): void {
+    this.#denoiser?.close();
+    this.#denoiser = undefined;
+    this.#report = undefined;
+  }
+
+  /** What is sent may be another track now. */
+  #adopt(): void {
+    const track = this.#denoiser?.track ?? this.#raw;
+    if (track !== this.#microphone) {
+      this.#microphone = track;
+      this.#microphoneStream = this.#denoiser?.stream ?? (track && new MediaStream([track]));
+    }
+    if (track && !this.#denoiser) track.enabled = !this.#muted;
+    if (this.#denoiser?.state !== 'running') this.#report = undefined;
     this.#changed();
+  }
+
+  #onReport(report: DenoiseReport): void {
+    this.#report = report;
+    if (!this.#muted || !this.speaking) {
+      this.#talks = 0;
+      return;
+    }
+    this.#talks++;
+    const now = performance.now();
+    if (this.#talks < kTalks || now - this.#reminded < kRemindMs) return;
+    this.#reminded = now;
+    this.emit('talkingMuted', undefined);
   }
 
   #setCamera(track: MediaStreamTrack | undefined): void {
@@ -280,7 +450,7 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
 
   /** A device was unplugged: take another one if there is one. */
   async #replace(what: 'microphone' | 'camera', ended: MediaStreamTrack): Promise<void> {
-    if (this.#closed || ended !== (what === 'camera' ? this.#camera : this.#microphone)) return;
+    if (this.#closed || ended !== (what === 'camera' ? this.#camera : this.#raw)) return;
     const kind = what === 'camera' ? 'videoinput' : 'audioinput';
     delete this.#chosen[kind];
     const problem = what === 'camera' ? await this.openCamera() : await this.openMicrophone();

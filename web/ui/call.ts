@@ -12,6 +12,7 @@ import { define, SiegelElement } from './element';
 import { icons, mark } from './icons';
 import './language_select';
 import { LevelMeter } from './level_meter';
+import './noise';
 import './numbers';
 import { sharedStyles } from './styles';
 import './stage';
@@ -418,6 +419,10 @@ export class SiegelCall extends SiegelElement {
       this.room.on('reaction', ({ name, emoji }) => this.#toast(this.t.reacted(name || this.t.someone, emoji))),
       this.media.on('change', () => this.requestUpdate()),
       // That the browser's own control ended the sharing is no fault.
+      this.media.on('noise', (what) =>
+        this.#toast(this.t.noise.toast[what], what === 'restored' ? 'info' : 'bad', 'noise'),
+      ),
+      this.media.on('talkingMuted', () => this.#toast(this.t.noise.talkingMuted, 'info', 'muted')),
       this.media.on('lost', (what) => this.#toast(this.t.lost[what], what === 'screen' ? 'info' : 'bad')),
     ];
     this.#phase = this.room.phase;
@@ -587,6 +592,7 @@ export class SiegelCall extends SiegelElement {
       </div>
       <div class="dialog-body">
         <siegel-devices .media=${this.media} @device-problem=${(event: CustomEvent<{ what: string; problem: MediaProblem }>) => this.#problem(event.detail.what === 'camera' ? t.problemCamera : t.problemMicrophone, event.detail.problem)}></siegel-devices>
+        <siegel-noise .media=${this.media} @device-problem=${(event: CustomEvent<{ problem: MediaProblem }>) => this.#problem(t.problemMicrophone, event.detail.problem)}></siegel-noise>
         <div class="field"><span class="label">${t.language}</span><siegel-language></siegel-language></div>
         <button type="button" class="button narrow-only" @click=${() => {
           this.#toggleHand();
@@ -808,7 +814,9 @@ export class SiegelCall extends SiegelElement {
       const stream = member.streams.get('audio');
       if (stream && member.connected) streams.set(member.id, stream);
     }
-    if (this.media.microphoneStream) streams.set('self', this.media.microphoneStream);
+    // The engine says who speaks better than loudness does.
+    const heard = this.media.speaking;
+    if (this.media.microphoneStream && heard === undefined) streams.set('self', this.media.microphoneStream);
     for (const [id, meter] of this.#meters) {
       if (streams.get(id) === meter.stream) continue;
       meter.close();
@@ -817,6 +825,7 @@ export class SiegelCall extends SiegelElement {
     for (const [id, stream] of streams) if (!this.#meters.has(id)) this.#meters.set(id, new LevelMeter(stream));
     const speaking = new Set<string>();
     for (const [id, meter] of this.#meters) if (meter.level() > kSpeakingLevel) speaking.add(id);
+    if (heard && this.media.talking) speaking.add('self');
     if (speaking.size !== this.speaking.size || [...speaking].some((id) => !this.speaking.has(id)))
       this.speaking = speaking;
   }

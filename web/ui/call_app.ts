@@ -3,7 +3,7 @@
  * room, and decides which screen is shown. The page hands it what it found in the address bar and how to make a cipher.
  */
 import { html, nothing, type PropertyValues } from 'lit';
-import { LocalMedia } from '../call';
+import { LocalMedia, type LocalMediaOptions } from '../call';
 import type { Invitation, LinkProblem } from '../keys';
 import { ClientId, LocalRoom, type RoomFailure } from '../local';
 import { missingFeature } from '../media/features';
@@ -33,6 +33,8 @@ export class SiegelCallApp extends SiegelElement {
   /** REQUIRED before the element is connected. */
   createCipher!: () => MediaCipherApi;
   signalUrl = '';
+  /** Of devices and noise suppression. */
+  mediaOptions: LocalMediaOptions = {};
   declare view: View;
   declare engine: EngineInfo | undefined;
   declare failure: RoomFailure | undefined;
@@ -229,7 +231,7 @@ export class SiegelCallApp extends SiegelElement {
       this.view = 'failed';
       return;
     }
-    this.#media ??= new LocalMedia();
+    this.#media ??= new LocalMedia(this.mediaOptions);
     this.#newCipher();
     this.view = 'lobby';
   }

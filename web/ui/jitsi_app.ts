@@ -3,7 +3,7 @@
  * badges as every other call; what differs is behind JitsiBackend.
  */
 import { css, html, nothing, type PropertyValues } from 'lit';
-import { LocalMedia } from '../call';
+import { LocalMedia, type LocalMediaOptions } from '../call';
 import type { JitsiAddress, JitsiBackend, JitsiCall, JitsiCallOptions, JitsiProblem } from '../jitsi/types';
 import { missingFeature } from '../media/features';
 import type { EngineInfo, MediaFailure } from '../media/types';
@@ -35,6 +35,8 @@ export class SiegelJitsiApp extends SiegelElement {
   };
   /** REQUIRED before the element is connected. */
   backend!: JitsiBackend;
+  /** Of devices and noise suppression. */
+  mediaOptions: LocalMediaOptions = {};
   /** Of the room, as the address bar or an embedding page named it; undefined: the person is asked. */
   address: string | undefined;
   /** Never shown, kept or passed on. */
@@ -298,7 +300,7 @@ export class SiegelJitsiApp extends SiegelElement {
   }
 
   #toLobby(): void {
-    this.#media ??= new LocalMedia();
+    this.#media ??= new LocalMedia(this.mediaOptions);
     this.#newCall();
     this.view = 'lobby';
   }

@@ -7,6 +7,7 @@ import { icons } from './icons';
 import { LevelMeter, wakeAudio } from './level_meter';
 import { sharedStyles } from './styles';
 import './devices';
+import './noise';
 
 export type LobbyCodec = 'vp8' | 'vp9' | 'h264';
 
@@ -300,6 +301,14 @@ export class SiegelLobby extends SiegelElement {
             ? html`<siegel-devices .media=${media} @device-problem=${this.#deviceProblem}></siegel-devices>`
             : nothing
         }
+        ${
+          this.asked
+            ? html`<details class="more">
+                <summary>${t.noise.title}</summary>
+                <siegel-noise .media=${media} @device-problem=${this.#deviceProblem}></siegel-noise>
+              </details>`
+            : nothing
+        }
         ${this.codecs.length > 1 ? this.#moreSettings() : nothing}
         <div class="join">
           <button type="submit" class="button primary large wide" ?disabled=${this.joining}>
@@ -391,7 +400,7 @@ export class SiegelLobby extends SiegelElement {
     }
     const bars = this.renderRoot.querySelector('.bars');
     if (!bars) return;
-    const level = this.media.muted ? 0 : (this.#meter?.level() ?? 0);
+    const level = this.media.muted ? 0 : (this.media.loudness ?? this.#meter?.level() ?? 0);
     bars.setAttribute('aria-valuenow', String(Math.round(level * 100)));
     const lit = Math.round(level * bars.children.length);
     for (const [i, bar] of [...bars.children].entries()) bar.classList.toggle('on', i < lit);

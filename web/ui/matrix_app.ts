@@ -3,7 +3,7 @@
  * by link; what differs is behind MatrixBackend. As a widget of another client it starts at the lobby.
  */
 import { css, html, nothing, type PropertyValues } from 'lit';
-import { LocalMedia, type Warning } from '../call';
+import { LocalMedia, type LocalMediaOptions, type Warning } from '../call';
 import { missingFeature } from '../media/features';
 import type { EngineInfo, MediaFailure } from '../media/types';
 import './call';
@@ -53,6 +53,8 @@ export class SiegelMatrixApp extends SiegelElement {
   };
   /** REQUIRED before the element is connected. */
   backend!: MatrixBackend;
+  /** Of devices and noise suppression. */
+  mediaOptions: LocalMediaOptions = {};
   /** What the address bar asked for. */
   target: MatrixTarget | undefined;
   /** How this page announces people in calls; undefined: as Element Call does by default. */
@@ -394,7 +396,7 @@ export class SiegelMatrixApp extends SiegelElement {
 
   #toLobby(): void {
     if (!this.#account || !this.#room) return;
-    this.#media ??= new LocalMedia();
+    this.#media ??= new LocalMedia(this.mediaOptions);
     this.#newCall();
     this.view = 'lobby';
   }

@@ -497,6 +497,11 @@ void HqDenoiser::setLimit(float decibels) {
 void HqDenoiser::process(std::span<const float, kFrame> in, std::span<float, kFrame> out) {
   network_->process(in, out);
 }
+float HqDenoiser::voice() const {
+  constexpr float kNone = -10;  // dB
+  constexpr float kSure = 10;
+  return std::clamp((network_->lsnr - kNone) / (kSure - kNone), 0.0F, 1.0F);
+}
 float HqDenoiser::signalToNoise() const { return network_->lsnr; }
 std::span<const float, HqDenoiser::kBands> HqDenoiser::mask() const { return network_->mask; }
 

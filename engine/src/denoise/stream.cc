@@ -5,17 +5,15 @@
 
 namespace siegel::denoise {
 
-Stream::Stream(HqDenoiser& denoiser, std::uint32_t rate)
+Stream::Stream(Denoiser& denoiser, std::uint32_t rate)
     : denoiser_(denoiser), plain_(rate == kRate), up_(rate, kRate), down_(kRate, rate) {
   if (!ok()) return;
-  constexpr std::size_t kFrame = HqDenoiser::kFrame;
-  const double outer = static_cast<double>(rate) / kRate;
+  constexpr std::size_t kFrame = Denoiser::kFrame;
+  outer_ = static_cast<double>(rate) / kRate;
   // A frame may be all but complete, and each resampler a sample early or late.
-  ahead_ = static_cast<std::size_t>(std::ceil(kFrame * outer)) + (plain_ ? 0 : 4);
-  double late = static_cast<double>(ahead_) + HqDenoiser::kDelay * outer;
+  ahead_ = static_cast<std::size_t>(std::ceil(kFrame * outer_)) + (plain_ ? 0 : 4);
   // Each resampler holds back its lobes at the lower rate.
-  if (!plain_) late += 2.0 * Resampler::kLobes * std::max(1.0, outer);
-  delay_ = static_cast<std::size_t>(std::lround(late));
+  held_ = static_cast<double>(ahead_) + (plain_ ? 0 : 2.0 * Resampler::kLobes * std::max(1.0, outer_));
   scratch_.resize(std::max(up_.most(kBlock), kBlock));
   lowered_.resize(std::max(down_.most(kFrame), kFrame));
   const double frames = std::ceil(static_cast<double>(scratch_.size()) / kFrame) + 1;
@@ -30,6 +28,10 @@ void Stream::reset() {
   filled_ = 0;
   std::ranges::fill(waiting_, 0.0F);
   count_ = ahead_;
+}
+
+std::size_t Stream::delay() const {
+  return static_cast<std::size_t>(std::lround(held_ + static_cast<double>(denoiser_.delay()) * outer_));
 }
 
 void Stream::process(std::span<const float> in, std::span<float> out) {

@@ -212,7 +212,9 @@ export class Meeting {
     const { join: _join, signIn: _signIn, mode: _mode, site, account, verifying, ...device } = options;
     const frame = ({ page }: Person) => page.mainFrame();
     const guest = await this.#add('siegel', kind, roomId, frame, device, site, account, verifying);
-    await guest.page.goto(`${this.stack.link(roomId)}${options.mode ? `&mode=${options.mode}` : ''}`);
+    // People are known by tones, which is just what noise suppression takes away.
+    const link = this.stack.link(roomId).replace('/#', '/?noise=browser#');
+    await guest.page.goto(`${link}${options.mode ? `&mode=${options.mode}` : ''}`);
     return guest;
   }
 
@@ -281,7 +283,7 @@ export class Meeting {
       };
       const query = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
       const parent = `parentUrl=${encodeURIComponent(`${this.host.url}/`)}`;
-      const template = `${this.stack.pages?.url}/matrix/#?${[...query, parent].join('&')}`;
+      const template = `${this.stack.pages?.url}/matrix/?noise=browser#?${[...query, parent].join('&')}`;
       await guest.page.evaluate(([room, url]) => widgetHost.openTemplate(room, url), [roomId, template] as const);
       await this.joinFromLobby(guest);
     });

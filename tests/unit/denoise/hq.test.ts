@@ -7,16 +7,18 @@ import { readOnnx } from '../../../tools/denoise/onnx.mjs';
 import { kBands, kOnnx, onnxFiles, reference } from './reference';
 
 const kFrame = 480;
+/** Profile of siegel/denoise/denoiser.h. */
+const kHq = 2;
 const assets = join(import.meta.dirname, '../../../dist/assets');
 
 interface Exports {
   memory: WebAssembly.Memory;
   _initialize?(): void;
-  denoise_weights(size: number): number;
-  denoise_load(size: number): number;
+  denoise_weights(profile: number, size: number): number;
+  denoise_load(profile: number, size: number): number;
   denoise_input(): number;
   denoise_output(): number;
-  denoise_process(): void;
+  denoise_process(profile: number): void;
   denoise_reset(): void;
   denoise_limit(decibels: number): void;
   denoise_follow(on: number): void;
@@ -28,9 +30,9 @@ async function engine(weights: Uint8Array): Promise<Exports> {
   const { instance } = await WebAssembly.instantiate(readFileSync(join(assets, 'siegel-denoise.wasm')), {});
   const exports = instance.exports as unknown as Exports;
   exports._initialize?.();
-  const place = exports.denoise_weights(weights.length);
+  const place = exports.denoise_weights(kHq, weights.length);
   new Uint8Array(exports.memory.buffer).set(weights, place);
-  expect(exports.denoise_load(weights.length)).toBe(0);
+  expect(exports.denoise_load(kHq, weights.length)).toBe(0);
   return exports;
 }
 
@@ -42,7 +44,7 @@ function run(exports: Exports, x: Float32Array) {
   const view = (place: number, count: number) => new Float32Array(exports.memory.buffer, place, count);
   for (let t = 0; t < frames; ++t) {
     view(exports.denoise_input(), kFrame).set(x.subarray(t * kFrame, (t + 1) * kFrame));
-    exports.denoise_process();
+    exports.denoise_process(kHq);
     output.set(view(exports.denoise_output(), kFrame), t * kFrame);
     mask.set(view(exports.denoise_mask(), kBands), t * kBands);
     lsnr[t] = exports.denoise_snr();

@@ -44,6 +44,8 @@ class HqDenoiser {
 
   void process(std::span<const float, kFrame> in, std::span<float, kFrame> out);
 
+  // Of the last frame: how likely somebody spoke, 0..1, from the signal-to-noise ratio that the network estimates.
+  [[nodiscard]] float voice() const;
   // Of the last frame: estimated local signal-to-noise ratio, -15..35 dB, and the mask of the bands, 0..1.
   [[nodiscard]] float signalToNoise() const;
   [[nodiscard]] std::span<const float, kBands> mask() const;

@@ -1,9 +1,9 @@
 // A denoiser for blocks of any length at any sampling rate: what an AudioWorklet or a file has.
 //
-// Shapes: mono, as many samples out as in. Delay: delay() samples, always the same. Ownership: of the denoiser it is
-// given only a reference, which must outlive it. Threads: one at a time. Errors: ok() is false for rates that the
-// resampler does not take; process() then gives silence. Cost: that of the denoiser and, unless the rate is 48 kHz, of
-// two resamplers; no allocation after construction.
+// Shapes: mono, as many samples out as in. Delay: delay() samples; it changes only with the denoiser's own. Ownership:
+// of the denoiser it is given only a reference, which must outlive it. Threads: one at a time. Errors: ok() is false
+// for rates that the resampler does not take; process() then gives silence. Cost: that of the denoiser and, unless the
+// rate is 48 kHz, of two resamplers; no allocation after construction.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 #include <span>
 #include <vector>
 
-#include "siegel/denoise/hq_denoiser.h"
+#include "siegel/denoise/denoiser.h"
 #include "siegel/denoise/resampler.h"
 
 namespace siegel::denoise {
@@ -23,10 +23,10 @@ class Stream {
   // Longer blocks are worked through in parts.
   static constexpr std::size_t kBlock = 1024;
 
-  Stream(HqDenoiser& denoiser, std::uint32_t rate);
+  Stream(Denoiser& denoiser, std::uint32_t rate);
 
   [[nodiscard]] bool ok() const { return plain_ || (up_.ok() && down_.ok()); }
-  [[nodiscard]] std::size_t delay() const { return delay_; }
+  [[nodiscard]] std::size_t delay() const;
   // REQUIRES: the same length. `in` and `out` may be the same.
   void process(std::span<const float> in, std::span<float> out);
   void reset();
@@ -36,14 +36,15 @@ class Stream {
   void take(std::span<const float> samples);  // at 48 kHz
   void give(std::span<const float> samples);  // at the outer rate
 
-  HqDenoiser& denoiser_;
+  Denoiser& denoiser_;
   bool plain_;
   Resampler up_;
   Resampler down_;
   std::size_t ahead_ = 0;  // samples of silence that stand ready, so that there is always enough to give
-  std::size_t delay_ = 0;
-  std::array<float, HqDenoiser::kFrame> frame_{};
-  std::array<float, HqDenoiser::kFrame> result_{};
+  double outer_ = 1;       // samples outside for one at 48 kHz
+  double held_ = 0;        // samples of delay without the denoiser's
+  std::array<float, Denoiser::kFrame> frame_{};
+  std::array<float, Denoiser::kFrame> result_{};
   std::size_t filled_ = 0;
   std::vector<float> scratch_;
   std::vector<float> lowered_;

@@ -1,0 +1,15 @@
+/** Effects on a person's own sound, before anything is sealed. Local; nothing leaves the browser for them. */
+export { createDenoiser, Denoiser, startDenoiser } from './denoiser';
+export { type Hearing, playHearing, recordHearing } from './hear';
+export { JitsiNoiseSuppression, type JitsiTrackLike } from './jitsi';
+export { LiveKitNoiseSuppression, type LiveKitProcessorOptions } from './livekit';
+export {
+  type DenoiseFailure,
+  type DenoiseProfile,
+  type DenoiseReport,
+  type DenoiserEvents,
+  type DenoiserOptions,
+  type DenoiseState,
+  kProfiles,
+  type StepReason,
+} from './types';
