@@ -19,6 +19,7 @@
 #include "denoise/fft.h"
 #include "denoise/layers.h"
 #include "denoise/level_follower.h"
+#include "siegel/denoise/denoiser.h"
 #include "siegel/denoise/stream.h"
 
 namespace siegel::denoise {
@@ -414,6 +415,137 @@ TEST_F(DenoiseWhole, AStreamGivesAsMuchAsItTakesAndKeepsItsDelay) {
   }
   Stream odd(denoiser, 4000);
   EXPECT_FALSE(odd.ok());
+}
+
+// A denoiser that is given a sound, frame by frame, and remembers both sides.
+class Running {
+ public:
+  explicit Running(Denoiser& denoiser) : denoiser_(denoiser) {}
+  void frames(std::size_t count) {
+    std::array<float, Denoiser::kFrame> in{};
+    std::array<float, Denoiser::kFrame> out{};
+    for (std::size_t frame = 0; frame < count; ++frame) {
+      for (float& sample : in) {
+        const double t = static_cast<double>(said.size()) / 48'000;
+        sample = static_cast<float>(0.3 * std::sin(2 * std::numbers::pi * 220 * t));
+        said.push_back(sample);
+      }
+      denoiser_.process(in, out);
+      heard.insert(heard.end(), out.begin(), out.end());
+    }
+  }
+  // The most that what was heard from `from` on differs from what was said so much earlier.
+  [[nodiscard]] float differs(std::size_t from, std::size_t delay) const {
+    float most = 0;
+    for (std::size_t i = std::max(from, delay); i < heard.size(); ++i)
+      most = std::max(most, std::abs(heard[i] - said[i - delay]));
+    return most;
+  }
+  [[nodiscard]] float jump(std::size_t from) const {
+    float most = 0;
+    for (std::size_t i = from + 1; i < heard.size(); ++i) most = std::max(most, std::abs(heard[i] - heard[i - 1]));
+    return most;
+  }
+  std::vector<float> said;
+  std::vector<float> heard;
+
+ private:
+  Denoiser& denoiser_;
+};
+
+// The sine's own steepest step, and a fade between two of it over 960 samples.
+constexpr float kSteepest = 0.3F * 2 * std::numbers::pi_v<float> * 220 / 48'000;
+
+TEST_F(DenoiseWhole, OffIsTheSoundItselfAtOnce) {
+  Denoiser denoiser;
+  Running sound(denoiser);
+  sound.frames(5);
+  EXPECT_EQ(denoiser.delay(), 0U);
+  EXPECT_EQ(sound.differs(0, 0), 0);
+  EXPECT_NEAR(denoiser.level(), 20 * std::log10(0.3 / std::numbers::sqrt2), 0.2);
+}
+
+TEST_F(DenoiseWhole, WithoutWeightsNothingIsChosen) {
+  Denoiser denoiser;
+  EXPECT_FALSE(denoiser.choose(Profile::kHq));
+  EXPECT_FALSE(denoiser.choose(Profile::kEco));
+  EXPECT_TRUE(denoiser.choose(Profile::kOff));
+  EXPECT_EQ(denoiser.load(Profile::kOff, bytes()), WeightsError::kTensor);
+  EXPECT_EQ(denoiser.running(), Profile::kOff);
+}
+
+TEST_F(DenoiseWhole, ChosenBeforeTheFirstFrameItRunsFromTheFirstFrame) {
+  Denoiser denoiser;
+  ASSERT_EQ(denoiser.load(Profile::kHq, bytes()), WeightsError::kNone);
+  ASSERT_TRUE(denoiser.choose(Profile::kHq));
+  EXPECT_EQ(denoiser.delay(), HqDenoiser::kDelay);
+  denoiser.setLimit(0);
+  Running sound(denoiser);
+  sound.frames(20);
+  EXPECT_EQ(denoiser.running(), Profile::kHq);
+  EXPECT_LT(sound.differs(0, HqDenoiser::kDelay), 1e-5);
+}
+
+// With everything passing, both sides of a change are the same sound: whatever is heard of the change is a fault.
+TEST_F(DenoiseWhole, AChangeIsNotHeard) {
+  Denoiser denoiser;
+  ASSERT_EQ(denoiser.load(Profile::kHq, bytes()), WeightsError::kNone);
+  denoiser.setLimit(0);
+  Running sound(denoiser);
+  sound.frames(10);
+  ASSERT_TRUE(denoiser.choose(Profile::kHq));
+  sound.frames(50);
+  // It warms up first.
+  EXPECT_EQ(denoiser.running(), Profile::kOff);
+  EXPECT_EQ(sound.differs(0, 0), 0);
+  sound.frames(60);
+  EXPECT_EQ(denoiser.running(), Profile::kHq);
+  EXPECT_EQ(denoiser.delay(), HqDenoiser::kDelay);
+  // From no delay to some: one sound fades into another.
+  EXPECT_LT(sound.jump(0), 1.1F * kSteepest);
+  const std::size_t steady = sound.heard.size() - 5 * Denoiser::kFrame;
+  EXPECT_LT(sound.differs(steady, HqDenoiser::kDelay), 1e-5);
+
+  // Back and forth again the delay stays: the sound goes on as if nothing had happened.
+  ASSERT_TRUE(denoiser.choose(Profile::kOff));
+  sound.frames(10);
+  EXPECT_EQ(denoiser.running(), Profile::kOff);
+  ASSERT_TRUE(denoiser.choose(Profile::kHq));
+  sound.frames(120);
+  EXPECT_EQ(denoiser.running(), Profile::kHq);
+  EXPECT_LT(sound.differs(steady, HqDenoiser::kDelay), 1e-5);
+}
+
+TEST_F(DenoiseWhole, AChangeOfMindIsNotHeardEither) {
+  Denoiser denoiser;
+  ASSERT_EQ(denoiser.load(Profile::kHq, bytes()), WeightsError::kNone);
+  denoiser.setLimit(0);
+  ASSERT_TRUE(denoiser.choose(Profile::kHq));
+  Running sound(denoiser);
+  sound.frames(10);
+  std::mt19937 random(3);
+  for (int change = 0; change < 50; ++change) {
+    denoiser.choose(random() % 2 == 0 ? Profile::kOff : Profile::kHq);
+    sound.frames(random() % 130);
+  }
+  EXPECT_LT(sound.differs(0, HqDenoiser::kDelay), 1e-5);
+}
+
+TEST_F(DenoiseWhole, WhatIsNoSoundIsSilenceInEveryProfile) {
+  Denoiser denoiser;
+  ASSERT_EQ(denoiser.load(Profile::kHq, bytes()), WeightsError::kNone);
+  std::array<float, Denoiser::kFrame> in{};
+  std::array<float, Denoiser::kFrame> out{};
+  for (const Profile profile : {Profile::kOff, Profile::kHq}) {
+    denoiser.reset();
+    ASSERT_TRUE(denoiser.choose(profile));
+    for (const float odd : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 1e30F}) {
+      in.fill(odd);
+      for (int frame = 0; frame < 5; ++frame) denoiser.process(in, out);
+      for (const float sample : out) ASSERT_NEAR(sample, 0, 1e-6);
+      EXPECT_GE(denoiser.level(), -121);
+    }
+  }
 }
 
 TEST_F(DenoiseWhole, SilentBeforeWeights) {

@@ -305,7 +305,7 @@ export class SiegelLobby extends SiegelElement {
           this.asked
             ? html`<details class="more">
                 <summary>${t.noise.title}</summary>
-                <siegel-noise .media=${media} @device-problem=${this.#deviceProblem}></siegel-noise>
+                <siegel-noise headed .media=${media} @device-problem=${this.#deviceProblem}></siegel-noise>
               </details>`
             : nothing
         }

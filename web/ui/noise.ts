@@ -19,12 +19,15 @@ const kStep = 3;
 export class SiegelNoise extends SiegelElement {
   static override properties = {
     media: { attribute: false },
+    /** A heading stands above already. */
+    headed: { type: Boolean },
     left: { state: true },
     hearing: { state: true },
     playing: { state: true },
     failed: { state: true },
   };
   declare media: LocalMedia;
+  declare headed: boolean;
   /** Seconds of the recording that are left; 0: none. */
   declare left: number;
   declare hearing: Hearing | undefined;
@@ -40,6 +43,8 @@ export class SiegelNoise extends SiegelElement {
       :host {
         display: grid;
         gap: 0.6rem;
+        /* Inside a <details> not inherited in every browser. */
+        box-sizing: border-box;
       }
       .state {
         display: flex;
@@ -76,6 +81,9 @@ export class SiegelNoise extends SiegelElement {
       .hear .button {
         flex: 1 1 auto;
       }
+      .hear .button:first-child {
+        flex-basis: 100%;
+      }
       .recording {
         color: var(--red);
       }
@@ -84,6 +92,7 @@ export class SiegelNoise extends SiegelElement {
 
   constructor() {
     super();
+    this.headed = false;
     this.left = 0;
     this.hearing = undefined;
     this.playing = undefined;
@@ -108,8 +117,8 @@ export class SiegelNoise extends SiegelElement {
     const t = this.t.noise;
     return html`
       <div class="field">
-        <label for="noise">${t.title}</label>
-        <select class="select" id="noise" aria-describedby="noise-state" @change=${this.#chooseMode}>
+        ${this.headed ? nothing : html`<label for="noise">${t.title}</label>`}
+        <select class="select" id="noise" aria-label=${t.title} aria-describedby="noise-state" @change=${this.#chooseMode}>
           ${kModes.map((mode) => html`<option value=${mode} ?selected=${mode === media.noise}>${t.mode[mode]}</option>`)}
         </select>
       </div>

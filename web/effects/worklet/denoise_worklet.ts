@@ -119,9 +119,14 @@ class DenoiseProcessor extends AudioWorkletProcessor {
   }
 
   #step(core: DenoiseCore, step: Step): void {
-    // Eco may not be there yet: then it is nothing.
-    if (!core.choose(step.to)) core.choose('off');
-    this.#say({ kind: 'step', ...step });
+    let { to } = step;
+    if (!core.choose(to)) {
+      // Eco's weights may not be there yet: then it is nothing.
+      to = 'off';
+      core.choose(to);
+      this.#watch.at(to);
+    }
+    if (to !== step.from) this.#say({ kind: 'step', from: step.from, to, reason: step.reason });
   }
 
   #report(core: DenoiseCore): void {

@@ -67,6 +67,11 @@ export class LoadWatch {
     this.#sinceUp = Number.POSITIVE_INFINITY;
   }
 
+  /** The step that was asked for could not be done; this is what runs. */
+  at(profile: DenoiseProfile): void {
+    this.#now = profile;
+  }
+
   /** After a block of `audio` ms that took `busy`, at `clock`. What it returns is done: the next block counts for `to`. */
   add(audio: number, busy: number, clock: number): Step | undefined {
     this.#started ??= clock - audio;

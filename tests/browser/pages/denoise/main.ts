@@ -269,7 +269,8 @@ class Lab {
     const processed = local.getProcessor()?.processedTrack as MediaStreamTrack;
     this.denoiser = processor.denoiser;
     this.record(track);
-    const { before, after } = await this.heard(3);
+    await this.heard(2);
+    const { before, after } = await this.heard(2);
     await processor.restart({ track: play(context, noise(context.sampleRate, 4)).track });
     const restarted = processor.processedTrack === processed;
     const name = local.getProcessor()?.name;
@@ -288,7 +289,8 @@ class Lab {
     await effect.denoiser?.settled;
     this.denoiser = effect.denoiser;
     this.record(track);
-    const { before, after } = await this.heard(3);
+    await this.heard(2);
+    const { before, after } = await this.heard(2);
     const same = this.denoiser?.track === out;
     effect.stopEffect();
     return { sync, same, attenuation: before - after, stopped: out?.readyState === 'ended', video };

@@ -1,7 +1,7 @@
 /**
  * Worklet of the tests: everything that the denoiser's module does from now on takes `times` as long, by doing it once more
  * in copies of the module. Loaded into a context before the denoiser's own worklet. `globalThis.slow` is the factor, set by
- * messages to the processor "slow".
+ * messages to the processor "slow"; below nothing: the next call traps.
  */
 declare class AudioWorkletProcessor {
   readonly port: MessagePort;
@@ -41,6 +41,7 @@ const slow = async (
       return ours.denoise_open?.(rate) ?? 0;
     },
     denoise_run(count: number): void {
+      if (times < 0) throw new WebAssembly.RuntimeError('unreachable');
       ours.denoise_run?.(count);
       for (let i = 1; i < times; ++i) copy.denoise_run?.(count);
     },
