@@ -111,7 +111,7 @@ const kNotFound = `<!doctype html>
 /** Where the short addresses lead: /call/<room> is the call page, everything beside it is a file of its folder; so /matrix/. */
 function route(path) {
   if (path === '/favicon.ico') return '/favicon.svg';
-  const page = /^\/(call|matrix|jitsi)\/([^/]*)$/.exec(path);
+  const page = /^\/(call|matrix|jitsi|effects)\/([^/]*)$/.exec(path);
   if (!page) return path;
   return page[2].includes('.') ? `/demo/${page[1]}/${page[2]}` : `/demo/${page[1]}/index.html`;
 }
@@ -157,7 +157,7 @@ export function staticFiles(root, extraHeaders = {}, matrix = {}) {
       return finish(405, { Allow: 'GET, HEAD', 'Content-Type': 'text/plain; charset=utf-8' }, 'Method not allowed\n');
     const path = safePath(request.url);
     if (path === null) return finish(400, { 'Content-Type': 'text/plain; charset=utf-8' }, 'Bad request\n');
-    if (path === '/call' || path === '/matrix' || path === '/jitsi') return finish(308, { Location: `${path}/` }, '');
+    if (path === '/call' || path === '/matrix' || path === '/jitsi' || path === '/effects') return finish(308, { Location: `${path}/` }, '');
     let found = await find(route(path));
     if (!found && path === '/') return finish(302, { Location: '/call/' }, '');
     if (!found && !path.endsWith('/')) {

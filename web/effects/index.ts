@@ -3,6 +3,9 @@ export { createDenoiser, Denoiser, startDenoiser } from './denoiser';
 export { type Hearing, playHearing, recordHearing } from './hear';
 export { JitsiNoiseSuppression, type JitsiTrackLike } from './jitsi';
 export { LiveKitNoiseSuppression, type LiveKitProcessorOptions } from './livekit';
+export { encodeWav, type Levels, levels } from './measure';
+export { denoiseOffline, type OfflineOptions, type OfflineResult } from './offline';
+export { kBins, spectrogram } from './spectrogram';
 export {
   type DenoiseFailure,
   type DenoiseProfile,
