@@ -157,7 +157,8 @@ export function staticFiles(root, extraHeaders = {}, matrix = {}) {
       return finish(405, { Allow: 'GET, HEAD', 'Content-Type': 'text/plain; charset=utf-8' }, 'Method not allowed\n');
     const path = safePath(request.url);
     if (path === null) return finish(400, { 'Content-Type': 'text/plain; charset=utf-8' }, 'Bad request\n');
-    if (path === '/call' || path === '/matrix' || path === '/jitsi' || path === '/effects') return finish(308, { Location: `${path}/` }, '');
+    if (path === '/call' || path === '/matrix' || path === '/jitsi' || path === '/effects')
+      return finish(308, { Location: `${path}/` }, '');
     let found = await find(route(path));
     if (!found && path === '/') return finish(302, { Location: '/call/' }, '');
     if (!found && !path.endsWith('/')) {

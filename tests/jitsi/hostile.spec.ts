@@ -3,7 +3,7 @@
  * left is taken before SRTP and judged as in tests/browser/call.spec.ts.
  */
 import { expect, test } from '@playwright/test';
-import { badgeTurns, decoded, meets } from '../browser/support/call_page';
+import { badgeTurns, decoded, meets, warns as shows, warnings } from '../browser/support/call_page';
 import { withJudge } from '../browser/support/checks';
 import { finishAll, type Person } from '../browser/support/people';
 import { until } from '../browser/support/until';
@@ -12,17 +12,7 @@ import type { JitsiStack } from '../servers/jitsi/stack.mjs';
 import { allSealed, type Conference, idOf, withConference } from './support/conference';
 import { rawClient } from './support/raw_client';
 
-/** Kinds of the notices that somebody is shown. */
-const warnings = (person: Person): Promise<string[]> =>
-  person.page
-    .locator('siegel-warnings')
-    .evaluateAll((elements) =>
-      elements.flatMap((element) =>
-        (element as never as { warnings: { kind: string }[] }).warnings.map(({ kind }) => kind),
-      ),
-    );
-const warns = (person: Person, kind: string): Promise<void> =>
-  expect.poll(() => warnings(person), { timeout: 15_000, message: `${person.name}'s notices` }).toContain(kind);
+const warns = (person: Person, kind: string): Promise<void> => shows(person.name, person.page, kind, 15_000);
 
 /** The newest presence of `id` that went down to somebody. */
 const presenceOf = (stack: JitsiStack, to: string, id: string): string => {
@@ -87,7 +77,7 @@ test('forged: encryption off, keys, acknowledgements, owners of streams', async 
     await meets(bert, ada);
     await badgeTurns(ada, bert, 'green', 'verified');
     const [a, b] = [await idOf(ada), await idOf(bert)];
-    expect(await warnings(ada)).toEqual([]);
+    expect(await warnings(ada.page)).toEqual([]);
     const room = stack.roomJid('Conference');
     const json = (from: string, data: unknown): string =>
       `<message xmlns="jabber:client" type="chat" from="${room}/${from}" to="x@meet.test"><json-message xmlns="http://jitsi.org/jitmeet">${JSON.stringify(data).replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</json-message></message>`;

@@ -1,6 +1,7 @@
 /** Whom our page talks to from joining to leaving, what of it is in an address, and what is left in the browser. */
 import { expect, test } from '@playwright/test';
 import { meets, press } from '../browser/support/call_page';
+import { kept, kNothing } from '../browser/support/kept';
 import { kRoom, withConference } from './support/conference';
 
 const isNetwork = (url: string): boolean => !/^(data|blob|about):/.test(url);
@@ -19,18 +20,8 @@ for (const [kind, transport] of [
       await ada.page.locator('footer .open-chat').click();
       await ada.page.getByPlaceholder('Message').fill('a canary in the mine');
       await ada.page.keyboard.press('Enter');
-      const keeps = () =>
-        ada.page.evaluate(async () => ({
-          cookie: document.cookie,
-          local: Object.keys(localStorage),
-          session: Object.keys(sessionStorage),
-          databases: (await indexedDB.databases()).map(({ name }) => name),
-          caches: await caches.keys(),
-          workers: (await navigator.serviceWorker.getRegistrations()).length,
-        }));
-      const nothing = { cookie: '', local: [], session: [], databases: [], caches: [], workers: 0 };
       // Strophe would keep the state of the stream, stanzas and all, while it lasts.
-      expect(await keeps()).toEqual(nothing);
+      expect(await kept(ada.page)).toEqual(kNothing);
       await press(ada, 'Leave call');
       await expect(ada.page.getByText('You have left')).toBeVisible();
       await ada.page.waitForTimeout(1000);
@@ -63,7 +54,7 @@ for (const [kind, transport] of [
       expect(ada.requests.some(({ body }) => body?.includes('canary'))).toBe(false);
       expect(ada.console.join()).not.toMatch(/canary|eyJ/);
 
-      expect(await keeps()).toEqual(nothing);
+      expect(await kept(ada.page)).toEqual(kNothing);
       expect(await ada.context.cookies()).toEqual([]);
     });
   });

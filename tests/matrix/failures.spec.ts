@@ -2,29 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Encryption_Type } from '@livekit/protocol';
 import { expect, test } from '@playwright/test';
-import { badgeOf, badgeTurns, tileOf } from '../browser/support/call_page';
+import { badgeOf, badgeTurns, tileOf, warnings, warns } from '../browser/support/call_page';
 import { showsPictureOf } from '../browser/support/people';
 import { until } from '../browser/support/until';
 import { claimsClear, liveKitRoom, participantsIn, plainIdentity } from '../servers/matrix/stack.mjs';
 import type { KeyFate } from './pages/host/main';
 import { startForger } from './support/forger';
 import { type Guest, getsNothing, type Meeting, meets, received, withMeeting } from './support/meeting';
-
-/** Kinds of the security notices that our page shows. */
-function warnings(guest: Guest): Promise<string[]> {
-  return guest
-    .frame()
-    .locator('siegel-warnings')
-    .evaluateAll((elements) =>
-      elements.flatMap((element) =>
-        (element as never as { warnings: { kind: string }[] }).warnings.map(({ kind }) => kind),
-      ),
-    );
-}
-
-async function warns(guest: Guest, kind: string, deadlineMs = 20_000): Promise<void> {
-  await expect.poll(() => warnings(guest), { timeout: deadlineMs, message: `${guest.name}'s notices` }).toContain(kind);
-}
 
 const identityOf = ({ account }: Guest) => plainIdentity(account.userId, account.deviceId);
 
@@ -38,7 +22,7 @@ test('a media server that calls a sender unencrypted changes nothing, and is rep
     const bert = await meeting.siegel('chromium', room);
     await meets(bert, ada);
     await meets(ada, bert);
-    await warns(bert, 'claimed-clear');
+    await warns(bert.name, bert.frame(), 'claimed-clear');
   });
 });
 
@@ -71,7 +55,7 @@ for (const claim of ['NONE', 'GCM'] as const) {
           await sleep(300);
         }
         expect(now.bytes, 'forged media arrives').toBeGreaterThan(20_000);
-        await warns(bert, 'clear-media', 5000);
+        await warns(bert.name, bert.frame(), 'clear-media', 5000);
       } finally {
         await forger.close();
       }
@@ -150,7 +134,7 @@ test('the media server is killed and started again: back within 15 seconds with 
     await bert.page.getByRole('button', { name: 'Turn camera on', exact: true }).click();
     await bert.page.getByRole('button', { name: 'Raise hand', exact: true }).click();
     // Muting and the camera going off make the media server fill in frames of its own, without a false alarm.
-    expect(await warnings(ada)).not.toContain('clear-media');
+    expect(await warnings(ada.frame())).not.toContain('clear-media');
     const shown = async () => new Set((await received(ada, 0)).pictures.map(({ track }) => track));
     await expect.poll(async () => (await shown()).size, { timeout: 20_000 }).toBe(2);
     const before = await shown();
@@ -203,7 +187,7 @@ test('a room that is not encrypted is refused with an explanation, and joined on
     await expect(ada.page.locator('siegel-lobby')).toHaveCount(0);
     await ada.page.getByRole('button', { name: 'Join all the same' }).click();
     await meeting.joinFromLobby(ada);
-    await warns(ada, 'room-not-encrypted');
+    await warns(ada.name, ada.frame(), 'room-not-encrypted');
     await expect(ada.page.locator('siegel-badge').first()).toHaveAttribute('data-level', 'red');
   });
 });

@@ -5,10 +5,11 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@playwright/test';
+import { kept, kNothing } from '../browser/support/kept';
 import { takePictures } from '../browser/support/screens';
 import { until } from '../browser/support/until';
 import { type Guest, type Meeting, meets, withMeeting } from './support/meeting';
-import { atProvider, kept, kNothing, Requests, says, signInByRedirect, toProvider, toWays } from './support/sign_in';
+import { atProvider, Requests, says, signInByRedirect, toProvider, toWays } from './support/sign_in';
 
 const kWay = 'University of Kassel';
 const kinds = ['chromium', 'firefox'] as const;

@@ -1,6 +1,7 @@
 /** Whom our page talks to from joining to leaving, what of a person's secrets is in an address, and what is left in the browser. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, type Frame, test } from '@playwright/test';
+import { expect, test } from '@playwright/test';
+import { kept, kNothing } from '../browser/support/kept';
 import { type Guest, type Meeting, meets, withMeeting } from './support/meeting';
 import { keysHeldBy } from './support/recorder';
 
@@ -18,18 +19,6 @@ function serversOf({ stack, host: embedding }: Meeting, addresses: readonly stri
   ]);
   return [...new Set(addresses.filter(isNetwork).map((url) => names.get(host(url)) ?? url))].sort();
 }
-
-/** What the browser keeps for the origin of this frame. */
-const keptIn = (frame: Frame) =>
-  frame.evaluate(async () => ({
-    cookie: document.cookie,
-    local: Object.keys(localStorage),
-    session: Object.keys(sessionStorage),
-    databases: (await indexedDB.databases()).map(({ name }) => name),
-    caches: await caches.keys(),
-    workers: (await navigator.serviceWorker.getRegistrations()).length,
-  }));
-const kNothing = { cookie: '', local: [], session: [], databases: [], caches: [], workers: 0 };
 
 /** What a frame asked for over the network. */
 const askedBy = (guest: Guest, frame: string) =>
@@ -86,7 +75,7 @@ for (const kind of ['chromium', 'firefox'] as const) {
       // The media server's log does not take the ticket over from the address.
       expect(meeting.stack.livekit.tail(5000)).toContain('participant');
       expect(meeting.stack.livekit.tail(5000)).not.toMatch(/eyJ[\w-]+\.eyJ/);
-      expect(await keptIn(ada.frame())).toEqual(kNothing);
+      expect(await kept(ada.frame())).toEqual(kNothing);
       expect(await ada.context.cookies()).toEqual([]);
       await workersAreSeen(ada, meeting);
     });
@@ -120,7 +109,7 @@ for (const kind of ['chromium', 'firefox'] as const) {
         expect(`${url} ${body}`).not.toContain(ada.account.accessToken);
       }
       holdsNoSecret(ada, meeting, keys);
-      expect(await keptIn(ada.frame())).toEqual(kNothing);
+      expect(await kept(ada.frame())).toEqual(kNothing);
       expect(await ada.context.cookies()).toEqual([]);
     });
   });

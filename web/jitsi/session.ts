@@ -283,6 +283,7 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
     for (const lane of lanes) this.#want(link, lane);
     await this.#answer(link);
     for (const lane of lanes) await this.#fill(link, lane);
+    if (link.closed) return;
     await this.#limit(link);
     if (link.closed) return;
     const own = await this.#ownSources(link);
@@ -533,6 +534,7 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
     const track = this.#tracks.get(lane);
     if (link.announced.has(lane) || !track) {
       await transceiver.sender.replaceTrack(track ?? null);
+      if (link.closed) return;
       await this.#limit(link);
       return;
     }
@@ -541,6 +543,7 @@ export class MediaSession extends Emitter<SessionEvents> implements MediaSession
     if (link.closed) return;
     await this.#answer(link);
     await this.#fill(link, lane);
+    if (link.closed) return;
     await this.#limit(link);
     const added = await this.#ownSources(link);
     if (link.closed || !added.length) return;

@@ -298,11 +298,17 @@ export class XmppConnection extends Emitter<XmppEvents> implements XmppPort {
       };
     }
     // Strophe gives up after five failed requests, which is at once when the network is away.
-    transport._hitError = (): void => {
+    const hitError = transport._hitError;
+    transport._hitError = (status: number): void => {
+      // Until there is a connection it is Strophe's to count.
+      if (this.#state === 'connecting') {
+        hitError?.call(transport, status);
+        return;
+      }
       for (const request of transport._requests ?? []) request.sends = Math.min(request.sends, kBoshSends);
       if (this.#conn !== conn) return;
       this.#falter();
-      if (Date.now() - this.#heardAt > kBoshLimitMs || this.#state === 'connecting') inside._doDisconnect();
+      if (Date.now() - this.#heardAt > kBoshLimitMs) inside._doDisconnect();
     };
     const reqToData = transport._reqToData;
     if (reqToData) {

@@ -7,7 +7,9 @@
  *
  * Facts: livekit-client 2.23.0, src/e2ee/types.ts and src/e2ee/worker/e2ee.worker.ts.
  */
+
 import type { CodecName } from '../media/engine_types';
+import { fields } from '../media/fields';
 import type { EngineInfo, MediaFailure, StatsSnapshot } from '../media/types';
 import type { DataContext, LiveKitPolicy, SecurityWarning } from './types';
 
@@ -83,11 +85,6 @@ export type SiegelReport =
   | { kind: 'reply'; id: number; outcome: { kind: 'value'; data: SiegelAnswer } | { kind: 'refused'; data: number } };
 
 // Reading -------------------------------------------------------------------------------------------------------------
-
-export type Fields = Record<string, unknown>;
-
-export const fields = (value: unknown): Fields =>
-  typeof value === 'object' && value !== null ? (value as Fields) : {};
 
 export const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 

@@ -3,10 +3,9 @@
 //   ./bench jitsi                                           everything, about 15 minutes
 //   ./bench jitsi -- workers --senders 9,25 --rounds 5      a part of it: workers, join, bytes
 // See workers.ts and joining.ts. Prints and judges nothing.
-import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import * as esbuild from 'esbuild';
+import { bundle } from '../bundle.mjs';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const parts = ['workers', 'join', 'bytes'];
@@ -17,35 +16,10 @@ const stray = given.find(
 );
 if (stray !== undefined) throw new Error(`unknown part: ${stray}. There are: ${parts.join(' ')}`);
 
-async function part(name) {
-  const outfile = join(root, `build/bench-jitsi/${name}.mjs`);
-  await esbuild.build({
-    entryPoints: [fileURLToPath(new URL(`./${name}.ts`, import.meta.url))],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    logLevel: 'warning',
-    sourcemap: 'inline',
+const part = (name) =>
+  bundle(fileURLToPath(new URL(`./${name}.ts`, import.meta.url)), join(root, `build/bench-jitsi/${name}.mjs`), {
     packages: 'external',
-    plugins: [
-      {
-        name: 'where each source is',
-        setup(build) {
-          build.onResolve({ filter: /\.mjs$/ }, ({ path, resolveDir }) =>
-            path.startsWith('.') ? { path: join(resolveDir, path), external: true } : undefined,
-          );
-          build.onLoad({ filter: /\/tests\/.*\.ts$/ }, async ({ path }) => ({
-            contents: (await readFile(path, 'utf8')).replaceAll('import.meta.dirname', JSON.stringify(dirname(path))),
-            loader: 'ts',
-          }));
-        },
-      },
-    ],
   });
-  return import(outfile);
-}
 
 const wanted = asked.length > 0 ? asked : parts;
 if (wanted.includes('workers')) await (await part('workers')).run(given);

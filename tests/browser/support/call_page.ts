@@ -1,5 +1,5 @@
 /** The call page as the tests use it: by roles, texts and the attributes the elements reflect. English texts. */
-import { expect, type Locator, test } from '@playwright/test';
+import { expect, type Frame, type Locator, type Page, test } from '@playwright/test';
 import { hears, type MediaElements, sees } from './checks';
 import type { Person } from './people';
 import { until } from './until';
@@ -103,4 +103,19 @@ export async function openedFrames(person: Person, other: Person): Promise<{ ope
 
 export async function press(person: Person, name: string): Promise<void> {
   await person.page.getByRole('button', { name, exact: true }).click();
+}
+
+/** Kinds of the security notices that somebody is shown. */
+export function warnings(where: Page | Frame): Promise<string[]> {
+  return where
+    .locator('siegel-warnings')
+    .evaluateAll((elements) =>
+      elements.flatMap((element) =>
+        (element as never as { warnings: { kind: string }[] }).warnings.map(({ kind }) => kind),
+      ),
+    );
+}
+
+export async function warns(name: string, where: Page | Frame, kind: string, deadlineMs = 20_000): Promise<void> {
+  await expect.poll(() => warnings(where), { timeout: deadlineMs, message: `${name}'s notices` }).toContain(kind);
 }

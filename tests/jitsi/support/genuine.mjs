@@ -1,13 +1,12 @@
 // Where the stock clients are (tools/setup/jitsi.sh fetched them), and what a web host serves so that one runs.
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { cache } from '../../../tools/cache.mjs';
 
 const root = new URL('../../../', import.meta.url).pathname;
 
 /** @param {'lyno' | 'solyd'} name: of December 2021, of March 2022 */
 export function clientFolder(name) {
-  const cache = process.env.SIEGEL_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'siegel');
   const folder = join(cache, 'jitsi-clients-1', name);
   if (!existsSync(join(folder, '.complete'))) {
     throw new Error('the stock Jitsi clients are not there: run tools/setup.sh jitsi first');

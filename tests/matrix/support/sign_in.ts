@@ -38,19 +38,6 @@ export async function signInByRedirect(guest: Guest, how: RedirectSignIn): Promi
   await atProvider(guest, how);
 }
 
-/** What our origin keeps in this browser. Providers on the same host have cookies of their own, which no script sees. */
-export function kept(page: Page) {
-  return page.evaluate(async () => ({
-    cookie: document.cookie,
-    local: Object.keys(localStorage),
-    session: Object.keys(sessionStorage),
-    databases: (await indexedDB.databases()).map(({ name }) => name ?? '').sort(),
-    caches: await caches.keys(),
-  }));
-}
-
-export const kNothing = { cookie: '', local: [], session: [], databases: [], caches: [] };
-
 /**
  * Every request of a browser, with its headers, from now on. Firefox does not tell the body of a request that was asked for
  * beforehand (CORS), so `fetch` of every document that opens from now on is noted as well.

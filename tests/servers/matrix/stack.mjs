@@ -3,9 +3,10 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cache } from '../../../tools/cache.mjs';
 import { startServer } from '../../../tools/serve.mjs';
 import { LiveKit } from './livekit.mjs';
 import { OpenIdServer } from './openid.mjs';
@@ -24,7 +25,6 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 export function serverPrograms({ setup = false } = {}) {
   const script = join(root, 'tools/setup/matrix.sh');
   if (setup) return execFileSync(script, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim();
-  const cache = process.env.SIEGEL_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'siegel');
   const folder = join(cache, 'matrix-1');
   if (!existsSync(join(folder, '.livekit')) || !existsSync(join(folder, '.synapse')))
     throw new Error('the Matrix servers are not installed: run tools/setup.sh matrix first');

@@ -3,9 +3,9 @@
  * double. What our engine is held against.
  */
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-web';
+import { cache } from '../../../tools/cache.mjs';
 import { collect } from '../../../tools/denoise/dfn3_weights.mjs';
 
 const kFrame = 480;
@@ -17,7 +17,6 @@ const kWidths = [
   2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 5, 5, 7, 7, 8, 10, 12, 13, 15, 18, 20, 24, 28, 31, 37, 42, 50, 56, 67,
 ];
 
-const cache = process.env.SIEGEL_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'siegel');
 export const kOnnx = join(cache, 'denoise-1/onnx');
 
 export interface Reference {

@@ -158,6 +158,29 @@ for (const client of ['lyno', 'solyd'] as const) {
         expect(await carry(sender, receiver, frames)).toEqual(wanted);
       }
     });
+
+    test('shared keys that follow each other on one index, as CryptoKeys and as bytes', async () => {
+      const sealed = (fill: number): Promise<CryptoKey> =>
+        crypto.subtle.importKey('raw', new Uint8Array(16).fill(fill), 'AES-GCM', false, ['encrypt', 'decrypt']);
+      const [stock, ours] = [new Stock(client), new Ours()];
+      for (const worker of [stock, ours]) worker.say({ operation: 'initialize', sharedKey: true });
+      const [a, b] = [stock.stream('encode', 'ada'), ours.stream('decode', 'ada')];
+      const [c, d] = [ours.stream('encode', 'bert'), stock.stream('decode', 'bert')];
+      for (const fill of [5, 6, 7, 5]) {
+        const given = await sealed(fill);
+        setKey(stock, undefined, 2, { encryptionKey: given });
+        setKey(ours, undefined, 2, fill === 7 ? new Uint8Array(16).fill(7) : { encryptionKey: given });
+        await Promise.all([stock.idle(), ours.idle()]);
+        for (const [sender, receiver] of [
+          [a, b],
+          [c, d],
+        ] as const) {
+          const frames = batch();
+          const wanted = plainOf(frames);
+          expect(await carry(sender, receiver, frames)).toEqual(wanted);
+        }
+      }
+    });
   });
 }
 

@@ -12,6 +12,7 @@
  * Messages are worked through in order, none before the engine runs; until then frames stay unread. Errors: in the console, once
  * for each kind and participant, without anything of keys or frames. Ownership: key bytes are copied, the copies wiped.
  */
+import { type Fields, fields } from '../../media/fields';
 import { MediaError } from '../../media/types';
 import { CryptoKeys } from '../../media/worker/frame_engine';
 import type { ScriptTransformer } from '../../media/worker/globals';
@@ -26,9 +27,6 @@ const kSizes = [16, 24, 32];
 const kMaxSaid = 500;
 const kMaxParticipants = 1000;
 
-type Fields = Readonly<Record<string, unknown>>;
-const fields = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
-
 export interface Surroundings extends EngineSurroundings {
   /** To the console. */
   warn(text: string): void;
@@ -39,18 +37,27 @@ export interface Surroundings extends EngineSurroundings {
  * is sealed for nobody and opens nothing.
  */
 class ForeignKeys extends CryptoKeys {
-  readonly #foreign = new Map<string, CryptoKey>();
+  readonly #foreign = new Map<number, CryptoKey>();
+  /** By the engine's serial: those that were in use stay what they were when another key takes their index. */
   readonly #bySerial = new Map<number, CryptoKey>();
 
-  stand(bytes: Uint8Array, key: CryptoKey): void {
-    this.#foreign.set(bytes.join(), key);
+  /** From now on a new key of this index is that one; none: it is what the engine holds. */
+  stand(index: number, key: CryptoKey | undefined): void {
+    if (key) this.#foreign.set(index, key);
+    else this.#foreign.delete(index);
+  }
+  /** `clear` is for a new key of any index; this is for no key of any. */
+  forget(): void {
+    this.clear();
+    this.#foreign.clear();
+    this.#bySerial.clear();
   }
   override get(serial: number): CryptoKey | undefined {
     return this.#bySerial.get(serial) ?? super.get(serial);
   }
-  override import(serial: number, key: Uint8Array<ArrayBuffer>): Promise<void> {
-    const foreign = this.#foreign.get(key.join());
-    if (!foreign) return super.import(serial, key);
+  override import(serial: number, key: Uint8Array<ArrayBuffer>, index: number): Promise<void> {
+    const foreign = this.#foreign.get(index);
+    if (!foreign) return super.import(serial, key, index);
     if (this.#bySerial.size >= 4 * kRing) this.#bySerial.clear();
     this.#bySerial.set(serial, foreign);
     return Promise.resolve();
@@ -152,7 +159,7 @@ export class JitsiWorker {
   async #handle(data: Fields): Promise<void> {
     switch (data.operation) {
       case 'initialize':
-        this.#shared = data.sharedKey === true || (!!data.sharedKey && data.sharedKey !== 'false');
+        this.#shared = !!data.sharedKey;
         return;
       case 'encode':
       case 'decode': {
@@ -242,6 +249,8 @@ export class JitsiWorker {
       member.participant.dropKey('send', index);
       member.participant.dropKey('receive', index);
     }
+    member.sealKeys.forget();
+    member.openKeys.forget();
     member.origins.clear();
   }
 
@@ -273,14 +282,15 @@ export class JitsiWorker {
   }
 
   #installShared(member: Member, index: number, key: SharedKey): void {
+    const foreign = key instanceof Uint8Array ? undefined : key;
+    member.sealKeys.stand(index, foreign);
+    member.openKeys.stand(index, foreign);
     if (key instanceof Uint8Array) {
       this.#install(member, index, key, 'raw');
       return;
     }
     const length = (key.algorithm as AesKeyAlgorithm).length / 8;
     const stand = crypto.getRandomValues(new Uint8Array(length));
-    member.sealKeys.stand(stand, key);
-    member.openKeys.stand(stand, key);
     this.#install(member, index, stand, 'raw');
     stand.fill(0);
     // Only WebCrypto has this key.

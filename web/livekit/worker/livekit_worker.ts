@@ -13,6 +13,7 @@
  * Keys go to the engine when a participant sends or is received, not before: livekit-client keeps posting those of people who
  * left.
  */
+import { type Fields, fields } from '../../media/fields';
 import type { RejectReason, StatsSnapshot, TrackCounters } from '../../media/types';
 import { MediaError } from '../../media/types';
 import type { EncodedFrame, ScriptTransformer } from '../../media/worker/globals';
@@ -21,9 +22,7 @@ import { Pipe, type PipeEnds, type PipeShared, type PipeTask } from '../../media
 import { type EngineSurroundings, startEngine } from '../../media/worker/start';
 import {
   bytes,
-  type Fields,
   type FromLiveKitWorker,
-  fields,
   type KeyProviderOptions,
   kDefaultPolicy,
   readCodec,

@@ -44,8 +44,11 @@ export class CryptoKeys {
     return this.#keys.get(serial) ?? undefined;
   }
 
-  /** Starts the import; `key` is a view that is copied at once. Nobody waits: until it is there, frames go directly. */
-  import(serial: number, key: Uint8Array<ArrayBuffer>): Promise<void> {
+  /**
+   * Starts the import; `key` is a view that is copied at once. Nobody waits: until it is there, frames go directly. The key
+   * index is for who knows keys by it.
+   */
+  import(serial: number, key: Uint8Array<ArrayBuffer>, _index?: number): Promise<void> {
     if (this.#keys.has(serial) || !this.#subtle) return Promise.resolve();
     if (this.#keys.size >= CryptoKeys.kKept) this.#keys.delete(this.#keys.keys().next().value ?? serial);
     this.#keys.set(serial, null);
@@ -234,7 +237,7 @@ export class FrameEngine {
     const serial = this.field(ResultField.keySerial);
     const key = keys.get(serial);
     if (key !== undefined) return key;
-    void keys.import(serial, this.#view(ResultField.key, ResultField.keySize));
+    void keys.import(serial, this.#view(ResultField.key, ResultField.keySize), this.field(ResultField.keyIndex));
     return keys.get(serial);
   }
 
