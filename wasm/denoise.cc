@@ -83,5 +83,6 @@ EMSCRIPTEN_KEEPALIVE void denoise_reset() { denoiser().reset(); }
 EMSCRIPTEN_KEEPALIVE void denoise_follow(int on) { denoiser().hq().followLevel(on != 0); }
 EMSCRIPTEN_KEEPALIVE float denoise_snr() { return denoiser().hq().signalToNoise(); }
 EMSCRIPTEN_KEEPALIVE const float* denoise_mask() { return denoiser().hq().mask().data(); }
+EMSCRIPTEN_KEEPALIVE float denoise_eco_voice() { return denoiser().eco().voice(); }
 
 }  // extern "C"

@@ -271,7 +271,7 @@ std::vector<Block> makeFile(std::size_t& size) {
   auto* bytes = file.front().bytes.data();
   const auto put = [&](std::size_t offset, std::uint32_t value) { std::memcpy(bytes + offset, &value, 4); };
   put(0, 0x444c4753);
-  put(4, 1);
+  put(4, 2);
   put(8, static_cast<std::uint32_t>(specs().size()));
   put(12, static_cast<std::uint32_t>(at));
   std::mt19937 random(99);
@@ -564,9 +564,9 @@ TEST_F(DenoiseWhole, RefusesWhatIsNoWeightsFile) {
   EXPECT_EQ(denoiser.load({}), WeightsError::kFormat);
   EXPECT_EQ(denoiser.load(bytes().first(15)), WeightsError::kFormat);
   EXPECT_EQ(denoiser.load(bytes().first(size_ - 16)), WeightsError::kFormat);
-  writable()[4] = 2;
-  EXPECT_EQ(denoiser.load(bytes()), WeightsError::kVersion);
   writable()[4] = 1;
+  EXPECT_EQ(denoiser.load(bytes()), WeightsError::kVersion);
+  writable()[4] = 2;
   writable()[16] = 'x';
   EXPECT_EQ(denoiser.load(bytes()), WeightsError::kTensor);
   writable()[16] = 'e';

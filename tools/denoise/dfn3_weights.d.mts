@@ -8,4 +8,3 @@ export interface Tensor {
   quantise(): { values: Int8Array; scales: Float32Array };
 }
 export function collect(folder: string): Tensor[];
-export function pack(tensors: readonly Tensor[]): Uint8Array<ArrayBuffer>;

@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { readOnnx } from './onnx.mjs';
+import { pack } from './weights_file.mjs';
 
 const kChannels = 64;
 const kHidden = 256;
@@ -164,43 +165,6 @@ export function collect(folder) {
   pointwise('path.pw', df.get('onnx::Conv_268', 10, 10, 1, 1), 10, 10);
   vector('path.b', df.get('onnx::Conv_269', 10));
   return tensors;
-}
-
-const kMagic = 0x444c4753; // "SGLD"
-const kVersion = 1;
-const kHead = 16;
-const kEntry = 48;
-const up16 = (value) => (value + 15) & ~15;
-
-/** Bytes of the weights file. */
-export function pack(tensors) {
-  let at = up16(kHead + tensors.length * kEntry);
-  const parts = [];
-  const place = (array) => {
-    const offset = at;
-    parts.push([offset, array]);
-    at = up16(at + array.byteLength);
-    return offset;
-  };
-  const entries = tensors.map((tensor) => {
-    if (!tensor.quantised) return { tensor, data: place(tensor.data), scales: 0 };
-    const { values, scales } = tensor.quantise();
-    return { tensor, data: place(values), scales: place(scales) };
-  });
-  const bytes = new Uint8Array(at);
-  const view = new DataView(bytes.buffer);
-  for (const [index, value] of [kMagic, kVersion, tensors.length, at].entries()) view.setUint32(4 * index, value, true);
-  for (const [index, { tensor, data, scales }] of entries.entries()) {
-    const entry = kHead + index * kEntry;
-    const name = Buffer.from(tensor.name, 'latin1');
-    if (name.length > 15) throw new Error(`name too long: ${tensor.name}`);
-    bytes.set(name, entry);
-    for (const [field, value] of [tensor.quantised ? 1 : 0, ...tensor.shape, data, scales, 0].entries())
-      view.setUint32(entry + 16 + 4 * field, value, true);
-  }
-  for (const [offset, array] of parts)
-    bytes.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), offset);
-  return bytes;
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

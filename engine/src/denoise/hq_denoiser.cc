@@ -170,8 +170,8 @@ WeightsError HqDenoiser::Network::take(Weights& weights) {
     Tensor tensor;
     if (error != WeightsError::kNone) return nullptr;
     // As floats in the file: nothing to do.
-    if (weights.find(name, shape, false, tensor) == WeightsError::kNone) return tensor.floats;
-    error = weights.find(name, shape, true, tensor);
+    if (weights.find(name, shape, Kind::kFloat, tensor) == WeightsError::kNone) return tensor.floats;
+    error = weights.find(name, shape, Kind::kScaled, tensor);
     if (error != WeightsError::kNone) return nullptr;
     const std::size_t begin = (store_.size() + 3) / 4 * 4;
     if (begin + tensor.size() > kExpanded) {
@@ -190,7 +190,7 @@ WeightsError HqDenoiser::Network::take(Weights& weights) {
   };
   const auto floats = [&](std::string_view name, std::uint32_t count) -> const float* {
     Tensor tensor;
-    if (error == WeightsError::kNone) error = weights.find(name, {1, 1, 1, count}, false, tensor);
+    if (error == WeightsError::kNone) error = weights.find(name, {1, 1, 1, count}, Kind::kFloat, tensor);
     return tensor.floats;
   };
   const auto separable = [&](std::string_view depthwise, std::string_view pointwise, std::string_view bias) {
@@ -199,7 +199,7 @@ WeightsError HqDenoiser::Network::take(Weights& weights) {
   };
   const auto matrix = [&](std::string_view name) {
     Tensor tensor;
-    if (error == WeightsError::kNone) error = weights.find(name, {1, 1, kGateRows, kHidden}, true, tensor);
+    if (error == WeightsError::kNone) error = weights.find(name, {1, 1, kGateRows, kHidden}, Kind::kScaled, tensor);
     return Matrix8{tensor.values, tensor.scales};
   };
   const auto gru = [&](std::string_view input, std::string_view recurrent, std::string_view bias) {

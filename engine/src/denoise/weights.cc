@@ -7,7 +7,7 @@ namespace siegel::denoise {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x444c4753;
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::size_t kHead = 16;
 constexpr std::size_t kEntry = 48;
 constexpr std::size_t kName = 16;
@@ -34,7 +34,7 @@ WeightsError Weights::open(std::span<const std::uint8_t> bytes) {
   return WeightsError::kNone;
 }
 
-WeightsError Weights::find(std::string_view name, const Shape& shape, bool quantised, Tensor& tensor) const {
+WeightsError Weights::find(std::string_view name, const Shape& shape, Kind kind, Tensor& tensor) const {
   std::array<char, kName> wanted{};
   if (name.size() >= kName) return WeightsError::kTensor;
   std::memcpy(wanted.data(), name.data(), name.size());
@@ -43,7 +43,7 @@ WeightsError Weights::find(std::string_view name, const Shape& shape, bool quant
     if (std::memcmp(bytes_.data() + entry, wanted.data(), kName) != 0) continue;
     const auto field = [&](std::size_t which) { return read(bytes_, entry + kName + 4 * which); };
     const Shape found{field(1), field(2), field(3), field(4)};
-    if (field(0) != (quantised ? 1U : 0U) || found.groups != shape.groups || found.outer != shape.outer ||
+    if (field(0) != static_cast<std::uint32_t>(kind) || found.groups != shape.groups || found.outer != shape.outer ||
         found.channels != shape.channels || found.inner != shape.inner)
       return WeightsError::kTensor;
     for (const std::uint32_t dimension : {shape.groups, shape.outer, shape.channels, shape.inner})
@@ -54,16 +54,20 @@ WeightsError Weights::find(std::string_view name, const Shape& shape, bool quant
     Tensor result{.groups = shape.groups, .outer = shape.outer, .channels = shape.channels, .inner = shape.inner};
     const std::size_t values = field(5);
     const std::size_t scales = field(6);
-    if (!inside(values, result.size() * (quantised ? 1 : sizeof(float)))) return WeightsError::kFormat;
+    const std::size_t each = kind == Kind::kFloat ? sizeof(float) : kind == Kind::kIndex ? sizeof(std::uint16_t) : 1;
+    if (!inside(values, result.size() * each)) return WeightsError::kFormat;
     // Alignment was checked above, so these are objects of their types.
     const auto floatsAt = [&](std::size_t offset) { return reinterpret_cast<const float*>(bytes_.data() + offset); };
-    if (quantised) {
+    if (kind == Kind::kScaled) {
       if (!inside(scales, std::size_t{shape.groups} * shape.channels * sizeof(float))) return WeightsError::kFormat;
-      result.values = reinterpret_cast<const std::int8_t*>(bytes_.data() + values);
       result.scales = floatsAt(scales);
-    } else {
-      result.floats = floatsAt(values);
     }
+    if (kind == Kind::kFloat)
+      result.floats = floatsAt(values);
+    else if (kind == Kind::kIndex)
+      result.indices = reinterpret_cast<const std::uint16_t*>(bytes_.data() + values);
+    else
+      result.values = reinterpret_cast<const std::int8_t*>(bytes_.data() + values);
     tensor = result;
     return WeightsError::kNone;
   }

@@ -1,40 +1,12 @@
 /** The shipped denoiser module with the real weights, against the published model run by onnxruntime. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { collect, pack } from '../../../tools/denoise/dfn3_weights.mjs';
+import { describe, expect, test } from 'vitest';
+import { collect } from '../../../tools/denoise/dfn3_weights.mjs';
 import { readOnnx } from '../../../tools/denoise/onnx.mjs';
+import { pack } from '../../../tools/denoise/weights_file.mjs';
+import { assets, decibels, type Exports, engine, kFrame, kHq, shipped } from './engine';
 import { kBands, kOnnx, onnxFiles, reference } from './reference';
-
-const kFrame = 480;
-/** Profile of siegel/denoise/denoiser.h. */
-const kHq = 2;
-const assets = join(import.meta.dirname, '../../../dist/assets');
-
-interface Exports {
-  memory: WebAssembly.Memory;
-  _initialize?(): void;
-  denoise_weights(profile: number, size: number): number;
-  denoise_load(profile: number, size: number): number;
-  denoise_input(): number;
-  denoise_output(): number;
-  denoise_process(profile: number): void;
-  denoise_reset(): void;
-  denoise_limit(decibels: number): void;
-  denoise_follow(on: number): void;
-  denoise_snr(): number;
-  denoise_mask(): number;
-}
-
-async function engine(weights: Uint8Array): Promise<Exports> {
-  const { instance } = await WebAssembly.instantiate(readFileSync(join(assets, 'siegel-denoise.wasm')), {});
-  const exports = instance.exports as unknown as Exports;
-  exports._initialize?.();
-  const place = exports.denoise_weights(kHq, weights.length);
-  new Uint8Array(exports.memory.buffer).set(weights, place);
-  expect(exports.denoise_load(kHq, weights.length)).toBe(0);
-  return exports;
-}
 
 function run(exports: Exports, x: Float32Array) {
   const frames = x.length / kFrame;
@@ -68,7 +40,6 @@ function voice(frames: number): Float32Array {
   });
 }
 
-const decibels = (error: number, of: number): number => 10 * Math.log10(error / of);
 function difference(ours: Float32Array, theirs: ArrayLike<number>, from: number): number {
   let [error, power] = [0, 0];
   for (let i = from; i < ours.length - kFrame; ++i) {
@@ -83,10 +54,7 @@ const largest = (ours: Float32Array, theirs: Float32Array): number =>
 const x = voice(100);
 
 describe('hq', () => {
-  let shipped: Uint8Array;
-  beforeAll(() => {
-    shipped = readFileSync(join(assets, 'siegel-denoise-hq.bin'));
-  });
+  const weights = shipped('hq');
 
   test('the module needs nothing from outside', async () => {
     const module = await WebAssembly.compile(readFileSync(join(assets, 'siegel-denoise.wasm')));
@@ -97,7 +65,7 @@ describe('hq', () => {
   test('every layer is that of the published graph: with the same recurrent weights, 70 dB below the output', async () => {
     const tensors = collect(kOnnx);
     for (const tensor of tensors) if (!tensor.name.includes('gru')) tensor.quantised = false;
-    const exports = await engine(pack(tensors));
+    const exports = await engine(kHq, pack(tensors));
     exports.denoise_follow(0);
     const ours = run(exports, x);
     const theirs = await reference(x, onnxFiles({ int8: true }));
@@ -108,7 +76,7 @@ describe('hq', () => {
 
   // int8 costs this much on a signal that is no speech; what it costs in quality is for the quality benchmark.
   test('the shipped weights stay near the published model', async () => {
-    const exports = await engine(shipped);
+    const exports = await engine(kHq, weights);
     exports.denoise_follow(0);
     const ours = run(exports, x);
     const theirs = await reference(x, onnxFiles());
@@ -126,9 +94,9 @@ describe('hq', () => {
     });
     const power = (values: Float32Array): number =>
       values.subarray(150 * kFrame).reduce((sum, value) => sum + value * value, 0);
-    const full = await engine(shipped);
+    const full = await engine(kHq, weights);
     expect(decibels(power(run(full, noise).output), power(noise))).toBeLessThan(-20);
-    const limited = await engine(shipped);
+    const limited = await engine(kHq, weights);
     limited.denoise_limit(12);
     const left = decibels(power(run(limited, noise).output), power(noise));
     expect(left).toBeGreaterThan(-12.5);
@@ -136,7 +104,7 @@ describe('hq', () => {
   });
 
   test('reset is a new beginning; the same sound twice gives the same bits', async () => {
-    const exports = await engine(shipped);
+    const exports = await engine(kHq, weights);
     const first = run(exports, x).output;
     exports.denoise_reset();
     expect(run(exports, x).output).toEqual(first);

@@ -17,7 +17,7 @@ const kWidths = [
   2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 5, 5, 7, 7, 8, 10, 12, 13, 15, 18, 20, 24, 28, 31, 37, 42, 50, 56, 67,
 ];
 
-export const kOnnx = join(cache, 'denoise-1/onnx');
+export const kOnnx = join(cache, 'denoise-2/onnx');
 
 export interface Reference {
   /** 32 a frame. */

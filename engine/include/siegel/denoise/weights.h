@@ -1,9 +1,9 @@
-// Weights of a denoiser: one file of named tensors, int8 with a scale per output channel, or f32. Written at set-up by
-// tools/denoise from published models; never part of the sources.
+// Weights of a denoiser: one file of named tensors, int8 with a scale per output channel, f32, or whole numbers.
+// Written at set-up by tools/denoise from published models; never part of the sources.
 //
 // Layout, little-endian:
-//   0   "SGLD"   4   version (1)   8   number of tensors   12   length of the file
-//   16  for each tensor 48 bytes: name (16, zero-padded); kind (0: f32, 1: int8); groups, outer, channels, inner;
+//   0   "SGLD"   4   version (2)   8   number of tensors   12   length of the file
+//   16  for each tensor 48 bytes: name (16, zero-padded); kind (a Kind); groups, outer, channels, inner;
 //       offset of the values; offset of the scales (groups * channels f32; int8 only); 0
 // Value (g, o, c, i) lies at ((g * outer + o) * channels + c) * inner + i. Everything is aligned to 16.
 //
@@ -25,10 +25,18 @@ enum class WeightsError : std::uint8_t {
   kTensor = 3,   // a tensor is missing or has another shape
 };
 
+enum class Kind : std::uint8_t {
+  kFloat = 0,   // f32
+  kScaled = 1,  // int8, scales beside them
+  kBytes = 2,   // int8
+  kIndex = 3,   // u16; what they point to is for the reader to check
+};
+
 struct Tensor {
-  const std::int8_t* values = nullptr;  // int8
-  const float* floats = nullptr;        // f32
-  const float* scales = nullptr;        // int8: groups * channels
+  const std::int8_t* values = nullptr;     // kScaled, kBytes
+  const std::uint16_t* indices = nullptr;  // kIndex
+  const float* floats = nullptr;           // f32
+  const float* scales = nullptr;           // kScaled: groups * channels
   std::uint32_t groups = 0;
   std::uint32_t outer = 0;
   std::uint32_t channels = 0;
@@ -50,7 +58,7 @@ class Weights {
   WeightsError open(std::span<const std::uint8_t> bytes);
 
   // kTensor when it is not there in this shape and kind.
-  WeightsError find(std::string_view name, const Shape& shape, bool quantised, Tensor& tensor) const;
+  WeightsError find(std::string_view name, const Shape& shape, Kind kind, Tensor& tensor) const;
 
  private:
   std::span<const std::uint8_t> bytes_;
