@@ -285,6 +285,17 @@ const suites = {
     await playwright(tally, 'tests/matrix/playwright.config.ts', 'playwright-matrix.json');
   },
 
+  async denoise(tally) {
+    if (!(await buildSite(tally))) return;
+    // Engines against the published models, and the command: in the suites `unit` and `tools` when those run, too.
+    if (!chosen.includes('unit')) {
+      await vitest(tally, 'tests/unit/denoise');
+      await vitest(tally, 'tests/unit/call');
+    }
+    if (!chosen.includes('tools')) await vitest(tally, 'tests/tools/denoise.test.mjs');
+    await playwright(tally, 'tests/denoise/playwright.config.ts', 'playwright-denoise.json');
+  },
+
   async jitsi(tally) {
     if (!(await buildSite(tally))) return;
     const { code } = await run('tools/setup/jitsi.sh', []);

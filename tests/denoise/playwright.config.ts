@@ -14,10 +14,17 @@ export default defineConfig({
   reporter: [['list']],
   forbidOnly: true,
   projects: [
-    { name: 'chromium', use: { browserName: 'chromium', launchOptions: chromiumOptions() } },
+    {
+      name: 'chromium',
+      testIgnore: '**/call.spec.ts',
+      use: { browserName: 'chromium', launchOptions: chromiumOptions() },
+    },
     {
       name: 'firefox',
+      testIgnore: '**/call.spec.ts',
       use: { browserName: 'firefox', channel: 'moz-firefox', launchOptions: firefoxOptions() },
     },
+    // Starts its browsers itself.
+    { name: 'calls', testMatch: '**/call.spec.ts' },
   ],
 });

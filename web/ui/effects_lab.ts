@@ -65,11 +65,16 @@ export class SiegelEffectsLab extends SiegelElement {
     css`
       main {
         display: grid;
+        grid-template-columns: minmax(0, 1fr);
         align-content: start;
         gap: 1.5rem;
         width: min(62rem, 100%);
         margin-inline: auto;
         padding: clamp(0.75rem, 4vw, 2.5rem) clamp(0.9rem, 4vw, 2rem) 3rem;
+      }
+      h1 {
+        overflow-wrap: anywhere;
+        hyphens: auto;
       }
       .title {
         display: grid;
@@ -87,8 +92,8 @@ export class SiegelEffectsLab extends SiegelElement {
       .stop {
         color: var(--red-text);
       }
-      [role='alert']:empty,
-      [role='status']:empty {
+      [role='alert']:not(:has(*)),
+      [role='status']:not(:has(*)) {
         margin-top: -1.5rem;
       }
       input[type='file'] {
@@ -381,7 +386,8 @@ export class SiegelEffectsLab extends SiegelElement {
     };
     const row = (name: string, value: (each: LabSound) => string) =>
       html`<tr><th scope="row">${name}</th>${kSounds.map((each) => html`<td>${value(each)}</td>`)}</tr>`;
-    const level = (value: number | undefined): string => (value === undefined ? '–' : `${Math.round(value)} dB`);
+    const level = (value: number | undefined): string =>
+      value === undefined ? '–' : `${Math.round(value)} dB`.replace('-', '−');
     return html`<div class="table" tabindex="0" role="region" aria-label=${t.measured}>
       <table>
         <thead><tr><th>${t.measured}</th>${kSounds.map((each) => html`<th scope="col">${t.short[each]}</th>`)}</tr></thead>
@@ -453,8 +459,13 @@ export class SiegelEffectsLab extends SiegelElement {
       this.problem = (error as { name?: string }).name === 'NotAllowedError' ? 'denied' : 'no-microphone';
       return;
     }
+    // Through a graph that runs already: the first recording of a page in Firefox is all but empty otherwise.
+    const context = new AudioContext();
+    const output = new MediaStreamAudioDestinationNode(context, { channelCount: 1 });
+    context.createMediaStreamSource(stream).connect(output);
+    await context.resume();
     const parts: Blob[] = [];
-    const recorder = new MediaRecorder(stream, { audioBitsPerSecond: 192_000 });
+    const recorder = new MediaRecorder(output.stream, { audioBitsPerSecond: 192_000 });
     const begun = performance.now();
     const ticks = setInterval(() => {
       this.recording = (performance.now() - begun) / 1000;
@@ -465,6 +476,7 @@ export class SiegelEffectsLab extends SiegelElement {
     recorder.onstop = () => {
       clearInterval(ticks);
       for (const track of stream.getTracks()) track.stop();
+      void context.close().catch(() => {});
       this.recording = undefined;
       this.#recorder = undefined;
       if (!this.isConnected) return;

@@ -181,6 +181,7 @@ export class SiegelLobby extends SiegelElement {
         cursor: pointer;
       }
       /* What is inside does not inherit from it in every browser. */
+      .more siegel-noise,
       .more .field,
       .more .field * {
         box-sizing: border-box;

@@ -43,8 +43,6 @@ export class SiegelNoise extends SiegelElement {
       :host {
         display: grid;
         gap: 0.6rem;
-        /* Inside a <details> not inherited in every browser. */
-        box-sizing: border-box;
       }
       .state {
         display: flex;
