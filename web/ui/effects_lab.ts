@@ -94,7 +94,7 @@ export class SiegelEffectsLab extends SiegelElement {
       }
       [role='alert']:not(:has(*)),
       [role='status']:not(:has(*)) {
-        margin-top: -1.5rem;
+        position: absolute;
       }
       input[type='file'] {
         position: absolute;
