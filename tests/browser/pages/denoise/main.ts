@@ -279,6 +279,11 @@ class Lab {
     return { name, attenuation: before - after, restarted, after: processed.readyState === 'ended' };
   }
 
+  /** In a context of its own, as whoever embeds it has it. */
+  jitsiEffect(): JitsiNoiseSuppression {
+    return new JitsiNoiseSuppression({ assets });
+  }
+
   async jitsi(): Promise<{ sync: boolean; same: boolean; attenuation: number; stopped: boolean; video: boolean }> {
     const { context } = this;
     const { track } = play(context, noise(context.sampleRate, 4));
