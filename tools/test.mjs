@@ -268,6 +268,8 @@ const suites = {
         tally.check(`${worker} with ${variant}: ${sum} B gzipped of ${limit} (${text})`, sum <= limit);
       }
     }
+    const denoiser = gzip('siegel-denoise.wasm');
+    tally.check(`siegel-denoise.wasm: ${denoiser} B gzipped of 60000`, denoiser <= 60_000);
   },
 
   async browser(tally) {

@@ -2,9 +2,9 @@
 
     python items.py DEBIAN SPEECH OUT
 
-DEBIAN: unpacked packages (tools/setup/denoise_bench.sh); SPEECH: a folder with the VoiceBank-DEMAND pairs and the sequences of
-set B, or a path that is not there, then without them; OUT: float32 samples at 48 kHz, and items.json. Everything random comes
-from names, so an item never depends on which others there are. Speakers and noises of `dev` are not in `test`.
+DEBIAN: unpacked packages (tools/setup/denoise_bench.sh); SPEECH: a folder with the VoiceBank-DEMAND pairs and the sequences
+of set B, or a path that is not there, then without them; OUT: float32 samples at 48 kHz, and items.json. Everything random
+comes from names, so an item never depends on which others there are. Speakers and noises of `dev` are not in `test`.
 """
 
 import hashlib
@@ -22,8 +22,9 @@ from scipy.signal import butter, firwin, resample_poly, sosfilt
 
 RATE = 48000
 NOMINAL = 0.05  # RMS of a phrase: -26 dBFS
+SECONDS = 9.1  # one window of DNSMOS
 SNRS = (-5, 0, 5, 10, 20)
-LEVELS = (-45, -35, -30, -26, -25, -20, -15)  # dBFS
+LEVELS = (-55, -45, -35, -30, -26, -25, -20, -15)  # dBFS
 FULL = ("pesq", "stoi", "sisdr", "mos", "hf", "onset")
 
 debian, shared, out = sys.argv[1:]
@@ -87,7 +88,7 @@ def phrase(path):
     return samples * (NOMINAL / np.sqrt((samples**2).mean()))
 
 
-def sequence(name, paths, seconds=8.0):
+def sequence(name, paths, seconds=SECONDS):
     """Phrases one after another, 0.2 s between them."""
     paths = sorted(paths)
     chance("order", name).shuffle(paths)
@@ -131,7 +132,8 @@ NOISE = 12 * RATE
 def keyboard(name, half):
     """Key strokes, 70 to 250 ms apart; every second key belongs to the other half."""
     random = chance("keyboard", name)
-    strokes = [to_rate(*read(path)) for path in sorted(glob(f"{debian}/bucklespring-data/usr/share/buckle/wav/*.wav"))[half::2]]
+    keys = sorted(glob(f"{debian}/bucklespring-data/usr/share/buckle/wav/*.wav"))
+    strokes = [to_rate(*read(path)) for path in keys[half::2]]
     result = np.zeros(NOISE)
     at = 0
     while at < NOISE:
@@ -317,11 +319,11 @@ noises["test"] = {
 narrow = {"dev": sequence("en", asterisk("en", "*")), "test": sequence("ru", asterisk("ru", "*"))}
 
 given = sorted(glob(f"{shared}/*.flac"))
-b_speech, b_noise = {}, {}
+b_speech, b_noise, pairs = {}, {}, {}
 for path in given:
     name = os.path.basename(path)
     if match := re.fullmatch(r"b_speech_(\d+)\.flac", name):
-        b_speech["s" + match[1]] = to_rate(*read(path))
+        b_speech["s" + match[1]] = np.resize(to_rate(*read(path)), int(SECONDS * RATE))
     elif match := re.fullmatch(r"b_noise_([a-z]+)_(\d+)\.flac", name):
         kind = {"kbd": "keyboard"}.get(match[1], match[1])
         b_noise.setdefault(kind, []).append(to_rate(*read(path)))
@@ -329,6 +331,7 @@ for path in given:
         clean = to_rate(*read(path))
         heard = to_rate(*read(path.replace("_clean", "_noisy")))
         item(f"A/{match[1]}", heard, clean, set="A", split="dev", kind="DEMAND", cluster=match[1])
+        pairs[match[1]] = heard, clean
         item(f"C/{match[1]}", clean, clean, set="C", split="dev", kind="16 kHz", cluster=match[1])
 for name, samples in sorted(b_speech.items()):
     item(f"C/{name}", samples, samples, set="C", split="dev", kind="48 kHz", cluster=name, fullband=True)
@@ -373,13 +376,17 @@ for split in ("dev", "test"):
         for name, kind in zip(sorted(b_speech) * 2, ("fan", "keyboard", "babble", "dfn")):
             noise = b_noise[kind][0]
             mixes[f"{name}-{kind}"] = (*mix(b_speech[name], noise, 10), noise)
+        # Real pairs at the nominal level; the longest.
+        for name in sorted(pairs, key=lambda name: -len(pairs[name][0]))[:4]:
+            heard, clean = (samples * NOMINAL / np.sqrt(power(pairs[name][1])) for samples in pairs[name])
+            mixes[name] = heard, clean, heard - clean
     for name, (heard, clean, noise) in mixes.items():
         heard, clean = heard[: 6 * RATE], clean[: 6 * RATE]
         alone = np.resize(noise, 3 * RATE)
         alone = alone * np.sqrt(power(heard - clean, 0) / power(alone, 0))
         for level in LEVELS:
             for start, before in (("cold", None), ("steady", "same"), ("noise", alone)):
-                if start == "noise" and level not in (-45, -35, -26, -15):
+                if start == "noise" and level not in (-55, -45, -26, -15):
                     continue
                 what = {"set": "F", "split": split, "kind": start, "level": level, "cluster": name}
                 gain = 10 ** ((level + 26) / 20)
@@ -389,7 +396,7 @@ for split in ("dev", "test"):
     # Rooms: the wanted sound is the reverberant one.
     for number, name in enumerate(list(speech[split])[:4]):
         for t60 in (0.3, 0.6):
-            wet = np.convolve(speech[split][name][0], room(f"{split}{number}{t60}", t60))[: 8 * RATE]
+            wet = np.convolve(speech[split][name][0], room(f"{split}{number}{t60}", t60))[: int(SECONDS * RATE)]
             wet *= NOMINAL / np.sqrt((wet**2).mean())
             heard, clean = mix(wet, noises[split][("fan", "keyboard")[number % 2]], 10)
             item(f"G/{name}/{t60}", heard, clean, set="G", split=split, kind=f"{t60} s", snr=10, cluster=name)
@@ -404,7 +411,8 @@ for split in ("dev", "test"):
         samples = to_rate(*read(f"{debian}/sonic-pi-samples/usr/share/sonic-pi/samples/{name}.flac"))
         samples = np.resize(samples, 10 * RATE)
         samples = samples * (0.1 / np.sqrt((samples**2).mean()))
-        item(f"I/{name}", samples, samples, scores=("residual", "sisdr"), start=2, set="I", split=split, kind=name, cluster=name)
+        what = {"set": "I", "split": split, "kind": name, "cluster": name}
+        item(f"I/{name}", samples, samples, scores=("residual", "sisdr"), start=2, **what)
 
 with open(f"{out}/items.json", "w") as file:
     json.dump(items, file, indent=0)
