@@ -31,7 +31,9 @@ for (const profile of ['hq', 'eco'] as const) {
 }
 
 for (const rate of [8000, 16_000, 44_100, 48_000]) {
-  test(`a context of ${rate} Hz: noise goes, a voice stays`, async ({ page }) => {
+  test(`a context of ${rate} Hz: noise goes, a voice stays${rate === 16_000 || rate === 44_100 ? ' @long' : ''}`, async ({
+    page,
+  }) => {
     await open(page, rate);
     await page.evaluate(() => lab.start('noise'));
     await heard(page, 2);

@@ -154,7 +154,7 @@ test('three people, two clients: a late joiner opens nothing from before, a leav
 });
 
 for (const kind of ['chromium', 'firefox'] as const) {
-  test(`Element Call with our encryption worker in ${kind}, and untouched Element Call`, async () => {
+  test(`Element Call with our encryption worker in ${kind}, and untouched Element Call${kind === 'firefox' ? ' @long' : ''}`, async () => {
     await withMeeting({}, async (meeting) => {
       const room = await meeting.room();
       const ada = await meeting.elementCall(kind, room, { worker: 'siegel' });

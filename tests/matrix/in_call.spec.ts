@@ -90,7 +90,7 @@ for (const kind of ['chromium', 'firefox'] as const) {
     });
   });
 
-  test(`screens go both ways between our page in ${kind} and Element Call`, async () => {
+  test(`screens go both ways between our page in ${kind} and Element Call${kind === 'firefox' ? ' @long' : ''}`, async () => {
     await withMeeting({}, async (meeting) => {
       const room = await meeting.room();
       const site = meeting.stack.pages?.url ?? '';

@@ -116,7 +116,7 @@ for (const kind of kinds) {
     });
   });
 
-  test(`by redirect in ${kind}: staying signed in lasts until signing out`, async () => {
+  test(`by redirect in ${kind}: staying signed in lasts until signing out${kind === 'firefox' ? ' @long' : ''}`, async () => {
     await withMeeting({ signIn: 'sso' }, async (meeting) => {
       const room = await meeting.room({ name: 'Weekly meeting' });
       const ada = await meeting.visitor(kind, room);
@@ -146,7 +146,7 @@ for (const kind of kinds) {
     });
   });
 
-  test(`by redirect in ${kind}: given up on the way, and at the provider`, async () => {
+  test(`by redirect in ${kind}: given up on the way, and at the provider${kind === 'firefox' ? ' @long' : ''}`, async () => {
     await withMeeting({ signIn: 'sso' }, async (meeting) => {
       const room = await meeting.room({ name: 'Weekly meeting' });
       const ada = await meeting.visitor(kind, room);
@@ -187,7 +187,7 @@ for (const kind of kinds) {
     });
   });
 
-  test(`by redirect in ${kind}: nobody is signed in to an account of somebody else`, async () => {
+  test(`by redirect in ${kind}: nobody is signed in to an account of somebody else${kind === 'firefox' ? ' @long' : ''}`, async () => {
     await withMeeting({ signIn: 'sso' }, async (meeting) => {
       const room = await meeting.room({ name: 'Weekly meeting' });
       const ada = await meeting.visitor(kind, room);
@@ -262,7 +262,7 @@ for (const kind of kinds) {
     });
   });
 
-  test(`by OAuth in ${kind}: signing out and closing the page hand the tokens back`, async () => {
+  test(`by OAuth in ${kind}: signing out and closing the page hand the tokens back${kind === 'firefox' ? ' @long' : ''}`, async () => {
     await withMeeting({ signIn: 'oidc' }, async (meeting) => {
       const { auth, synapse } = meeting.stack;
       const room = await meeting.room({ name: 'Weekly meeting' });
@@ -336,7 +336,7 @@ for (const kind of kinds) {
     });
   });
 
-  test(`by OAuth in ${kind}: given up at the provider, and an answer that nobody asked for`, async () => {
+  test(`by OAuth in ${kind}: given up at the provider, and an answer that nobody asked for${kind === 'firefox' ? ' @long' : ''}`, async () => {
     await withMeeting({ signIn: 'oidc' }, async (meeting) => {
       const { synapse } = meeting.stack;
       const room = await meeting.room({ name: 'Weekly meeting' });

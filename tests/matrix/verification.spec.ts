@@ -83,7 +83,7 @@ async function setUp(page: Page): Promise<string> {
 }
 
 for (const kind of ['chromium', 'firefox'] as const)
-  test(`a recovery key or phrase verifies this device in ${kind}; a wrong one says so; nothing of it is kept`, async () => {
+  test(`a recovery key or phrase verifies this device in ${kind}; a wrong one says so; nothing of it is kept${kind === 'firefox' ? ' @long' : ''}`, async () => {
     await withMeeting({}, async (meeting) => {
       const room = await meeting.room();
       const account = await meeting.stack.synapse.register('ada', { displayName: 'Ada' });
@@ -138,7 +138,7 @@ for (const kind of ['chromium', 'firefox'] as const)
   });
 
 for (const kind of ['chromium', 'firefox'] as const)
-  test(`an account without an identity gets one in ${kind}, and its recovery key works in a genuine client`, async () => {
+  test(`an account without an identity gets one in ${kind}, and its recovery key works in a genuine client${kind === 'firefox' ? ' @long' : ''}`, async () => {
     await withMeeting({}, async (meeting) => {
       const room = await meeting.room();
       const ada = await meeting.siegel(kind, room, { verifying: true });
