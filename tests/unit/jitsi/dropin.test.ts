@@ -72,13 +72,19 @@ const key = (number: number): Uint8Array<ArrayBuffer> => new Uint8Array(32).fill
 const setKey = (worker: Worker, participantId: string | undefined, keyIndex: number, bytes: unknown): void =>
   worker.say({ operation: 'setKey', participantId, keyIndex, key: bytes });
 
+/** Until so many are there, or it is clear that they are not coming; and whether more come. */
+async function come(list: readonly unknown[], count: number): Promise<void> {
+  for (let waited = 0; list.length < count && waited < 1500; waited += 10) await settle(10);
+  await settle(20);
+}
+
 /** What the sender's frames are when they are opened: `send` of one worker to `receive` of the other. */
 async function carry(sender: FakeTransform, receiver: FakeTransform, frames: EncodedFrame[]): Promise<number[][]> {
   const before = sender.out.length;
   const texts = receiver.out.length;
   const plain = frames.map(({ data }) => [...new Uint8Array(data)]);
   sender.push(...frames);
-  await settle(60);
+  await come(sender.out, before + frames.length);
   const sealed = sender.out.slice(before);
   for (const [index, one] of sealed.entries()) {
     const bytes = new Uint8Array(one.data);
@@ -86,7 +92,7 @@ async function carry(sender: FakeTransform, receiver: FakeTransform, frames: Enc
     expect(bytes.at(-2)).toBe(12);
   }
   receiver.push(...sealed.map((one) => copy(one)));
-  await settle(60);
+  await come(receiver.out, texts + sealed.length);
   return receiver.texts().slice(texts);
 }
 
@@ -314,6 +320,34 @@ describe('what upstream does not do', () => {
       out.push(opus(1));
       await settle(30);
       expect(out.out.length).toBe(4);
+    }
+  });
+
+  // Seen to fail: with a CryptoKey that went on standing for its index when shared keys were over.
+  test('after shared CryptoKeys a key of their own at the same index is the one that seals and opens', async () => {
+    const shared = await crypto.subtle.importKey('raw', new Uint8Array(16).fill(5), 'AES-GCM', false, [
+      'encrypt',
+      'decrypt',
+    ]);
+    const [before, after] = [new Ours(), new Ours()];
+    before.say({ operation: 'initialize', sharedKey: true });
+    setKey(before, undefined, 2, { encryptionKey: shared });
+    const [out, into] = [before.stream('encode', 'ada'), before.stream('decode', 'bert')];
+    await before.idle();
+    out.push(vp8('key', 100));
+    await settle(40);
+    expect(out.out.length).toBe(1);
+    before.say({ operation: 'initialize', sharedKey: false });
+    for (const worker of [before, after]) for (const id of ['ada', 'bert']) setKey(worker, id, 2, key(1));
+    const [hears, says] = [after.stream('decode', 'ada'), after.stream('encode', 'bert')];
+    await Promise.all([before.idle(), after.idle()]);
+    for (const [sender, receiver] of [
+      [out, hears],
+      [says, into],
+    ] as const) {
+      const frames = batch();
+      const wanted = plainOf(frames);
+      expect(await carry(sender, receiver, frames)).toEqual(wanted);
     }
   });
 

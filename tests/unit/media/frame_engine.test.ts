@@ -178,6 +178,40 @@ test('a key that WebCrypto does not take leaves the frame to the engine', async 
   sealer.delete();
 });
 
+test('with the key to import comes its index in the ring, the same number in both directions', async () => {
+  class Noting extends CryptoKeys {
+    readonly asked: [serial: number, index: number | undefined][] = [];
+    override import(serial: number, key: Uint8Array<ArrayBuffer>, index?: number): Promise<void> {
+      this.asked.push([serial, index]);
+      return super.import(serial, key, index);
+    }
+  }
+  const [sealKeys, openKeys] = [new Noting(crypto.subtle), new Noting(crypto.subtle)];
+  const sealer = new module.Sealer(Format.jframe, 16);
+  const opener = new module.Opener(Format.jframe, 16, 0);
+  const owner = { removed: false };
+  const plain = random(500).buffer;
+  const { vp8 } = Codec;
+  // The third takes the place of the first, from beyond the ring.
+  for (const [at, index] of [2, 15, 18].entries()) {
+    const material = new Uint8Array(16).fill(at + 1);
+    expect(sealer.setKey(index, material.slice(), Derivation.raw, true)).toBe(0);
+    expect(opener.setKey(index, material.slice(), Derivation.raw)).toBe(0);
+    const sealed = engine.seal(sealer.handle, plain, vp8, FrameType.key, 1, at) as ArrayBuffer;
+    expect(new Uint8Array(sealed).at(-1)).toBe(index % 16);
+    expect(engine.sealSplit(owner, sealer.handle, sealKeys, plain, vp8, FrameType.key, 1, 10 + at)).toBeUndefined();
+    expect(engine.openSplit(owner, opener.handle, openKeys, sealed, vp8, FrameType.key)).toBeUndefined();
+    await Promise.all([sealKeys.imported(), openKeys.imported()]);
+  }
+  for (const { asked } of [sealKeys, openKeys]) {
+    expect(asked.map(([, index]) => index)).toEqual([2, 15, 2]);
+    // A key that replaces another is not known by the old one's serial.
+    expect(new Set(asked.map(([serial]) => serial)).size).toBe(3);
+  }
+  sealer.delete();
+  opener.delete();
+});
+
 test('a frame longer than the area is refused, not cut', () => {
   const pair = new Pair('jframe', Codec.vp8, FrameType.key);
   const huge = new ArrayBuffer(module._siegel_capacity() + 1);

@@ -38,7 +38,7 @@ export interface Surroundings extends EngineSurroundings {
  */
 class ForeignKeys extends CryptoKeys {
   readonly #foreign = new Map<number, CryptoKey>();
-  /** By the engine's serial: those that were in use stay what they were when another key takes their index. */
+  /** By the engine's serial, which is another one for every key: of an index that got another key, nothing is found here. */
   readonly #bySerial = new Map<number, CryptoKey>();
 
   /** From now on a new key of this index is that one; none: it is what the engine holds. */
@@ -46,11 +46,15 @@ class ForeignKeys extends CryptoKeys {
     if (key) this.#foreign.set(index, key);
     else this.#foreign.delete(index);
   }
-  /** `clear` is for a new key of any index; this is for no key of any. */
+  /** After a new key of any index: those still standing are looked up again. */
+  override clear(): void {
+    super.clear();
+    this.#bySerial.clear();
+  }
+  /** `clear`, and none stands any more. */
   forget(): void {
     this.clear();
     this.#foreign.clear();
-    this.#bySerial.clear();
   }
   override get(serial: number): CryptoKey | undefined {
     return this.#bySerial.get(serial) ?? super.get(serial);
@@ -58,7 +62,6 @@ class ForeignKeys extends CryptoKeys {
   override import(serial: number, key: Uint8Array<ArrayBuffer>, index: number): Promise<void> {
     const foreign = this.#foreign.get(index);
     if (!foreign) return super.import(serial, key, index);
-    if (this.#bySerial.size >= 4 * kRing) this.#bySerial.clear();
     this.#bySerial.set(serial, foreign);
     return Promise.resolve();
   }
@@ -230,10 +233,15 @@ export class JitsiWorker {
     bytes.fill(0);
   }
 
-  /** For sending and receiving: which of the two this participant is shows only when streams come. */
-  #install(member: Member, index: number, bytes: Uint8Array, derivation: 'hkdf' | 'raw'): void {
+  /**
+   * For sending and receiving: which of the two this participant is shows only when streams come. `foreign`: the key that
+   * `bytes` stand for.
+   */
+  #install(member: Member, index: number, bytes: Uint8Array, derivation: 'hkdf' | 'raw', foreign?: CryptoKey): void {
     const { participant } = member;
     if (participant.removed) return;
+    member.sealKeys.stand(index, foreign);
+    member.openKeys.stand(index, foreign);
     for (const use of ['send', 'receive'] as const) {
       if (participant.install(use, index, bytes.slice(), derivation, true) !== 0) throw new RangeError();
     }
@@ -282,16 +290,13 @@ export class JitsiWorker {
   }
 
   #installShared(member: Member, index: number, key: SharedKey): void {
-    const foreign = key instanceof Uint8Array ? undefined : key;
-    member.sealKeys.stand(index, foreign);
-    member.openKeys.stand(index, foreign);
     if (key instanceof Uint8Array) {
       this.#install(member, index, key, 'raw');
       return;
     }
     const length = (key.algorithm as AesKeyAlgorithm).length / 8;
     const stand = crypto.getRandomValues(new Uint8Array(length));
-    this.#install(member, index, stand, 'raw');
+    this.#install(member, index, stand, 'raw', key);
     stand.fill(0);
     // Only WebCrypto has this key.
     const running = this.#running;
@@ -339,6 +344,8 @@ export class JitsiWorker {
     if (!member) return;
     this.#members.delete(id);
     member.participant.remove();
+    member.sealKeys.forget();
+    member.openKeys.forget();
     member.origins.clear();
   }
 
