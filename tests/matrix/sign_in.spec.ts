@@ -89,8 +89,8 @@ for (const kind of kinds) {
       await signInByRedirect(ada, { way: kWay });
       await inLobby(ada);
       await expect(page.getByText('Weekly meeting')).toBeVisible();
-      expect(page.url()).toBe(meeting.stack.link(room));
-      expect(await page.evaluate(() => location.href)).toBe(meeting.stack.link(room));
+      expect(page.url()).toBe(meeting.link(room));
+      expect(await page.evaluate(() => location.href)).toBe(meeting.link(room));
 
       // The token came in the address (Matrix has no other way), went to the homeserver, and nowhere else.
       const [token = '', ...more] = requests.values('loginToken');
@@ -176,14 +176,14 @@ for (const kind of kinds) {
       if (!page.url().includes('/matrix/#')) await page.goBack();
       await says(page, 'sign-in-cancelled', 'Signing in was not completed.');
       await takePictures(page, `${kind}-matrix-sign-in-cancelled`);
-      expect(page.url()).toBe(meeting.stack.link(room));
+      expect(page.url()).toBe(meeting.link(room));
       expect(await kept(page)).toEqual(kNothing);
       await expect(page.getByLabel('Homeserver')).toHaveValue(new URL(meeting.stack.synapse.url).host);
 
       // And once more, to the end, in the room of the link.
       await signInByRedirect(ada, { way: 'Ministry of Culture' });
       await inLobby(ada);
-      expect(page.url()).toBe(meeting.stack.link(room));
+      expect(page.url()).toBe(meeting.link(room));
     });
   });
 
@@ -205,11 +205,11 @@ for (const kind of kinds) {
 
       // While a sign-in is under way in this very window, with their value and without one.
       for (const forged of [theirs.href, `${pages}?loginToken=${encodeURIComponent(token)}`]) {
-        await page.goto(meeting.stack.link(room));
+        await page.goto(meeting.link(room));
         await toProvider(ada, { way: kWay });
         await page.goto(forged);
         await says(page, 'sign-in-unasked', 'It was not used');
-        expect(page.url()).toBe(meeting.stack.link(room));
+        expect(page.url()).toBe(meeting.link(room));
         expect(await kept(page)).toEqual(kNothing);
       }
       expect((await requests.holding(token)).filter((each) => !each.startsWith('GET '))).toEqual([]);
@@ -279,7 +279,7 @@ for (const kind of kinds) {
       await signInByRedirect(ada, { ...how, remember: true });
       const tokens = (await (await answered).json()) as { access_token: string; refresh_token: string; scope: string };
       await inLobby(ada);
-      expect(page.url()).toBe(meeting.stack.link(room));
+      expect(page.url()).toBe(meeting.link(room));
       expect(await page.evaluate(() => Object.keys(sessionStorage))).toEqual([]);
       const { sessions } = await auth!.state();
       expect(sessions.map(({ user }) => user)).toEqual(['ada']);
@@ -324,7 +324,7 @@ for (const kind of kinds) {
 
       // Not kept: gone with the page.
       await page.goto('about:blank');
-      await page.goto(meeting.stack.link(room));
+      await page.goto(meeting.link(room));
       await page.getByRole('button', { name: 'Continue', exact: true }).click();
       await page.getByRole('button', { name: `Continue with ${how.way}` }).click();
       await page.getByRole('button', { name: 'Allow', exact: true }).click();
@@ -347,7 +347,7 @@ for (const kind of kinds) {
       await toProvider(ada, how);
       await page.getByRole('button', { name: 'Cancel' }).click();
       await says(page, 'sign-in-cancelled', 'Signing in was not completed.');
-      expect(page.url()).toBe(meeting.stack.link(room));
+      expect(page.url()).toBe(meeting.link(room));
       expect(await kept(page)).toEqual(kNothing);
 
       const pages = `${meeting.stack.pages?.url}/matrix/`;
@@ -356,7 +356,7 @@ for (const kind of kinds) {
       await says(page, 'sign-in-unasked', 'It was not used');
       expect(page.url()).toBe(pages);
       await page.goto('about:blank');
-      await page.goto(meeting.stack.link(room));
+      await page.goto(meeting.link(room));
       await toProvider(ada, how);
       await page.goto(`${pages}#code=theirs&state=theirs`);
       await says(page, 'sign-in-unasked', 'It was not used');

@@ -49,9 +49,11 @@ class Backend implements MatrixBackend {
     this.#back = { ...(answer ? { answer } : {}), ...(note ? { note } : {}) };
     this.lastServer = note?.serverName;
     if (!answer) return;
-    // Out of the address at once: it holds a token or a code. The room that the person was on the way to stands there again.
+    // Out of the address at once: it holds a token or a code. The room that the person was on the way to stands there again, and what the link
+    // says beside it (`?noise=…`).
     const rest = new URL(answer.rest);
     if (note?.hash?.startsWith('#/room/')) rest.hash = note.hash;
+    if (note?.search?.startsWith('?')) rest.search = note.search;
     history.replaceState(history.state, '', rest);
   }
 
@@ -85,6 +87,7 @@ class Backend implements MatrixBackend {
           redirect: String(this.#options.redirect ?? thisPage()),
           appName: this.#deviceName,
           ...(location.hash.startsWith('#/room/') ? { hash: location.hash } : {}),
+          ...(location.search ? { search: location.search } : {}),
           ...(target ? { target } : {}),
           ...(how.kind === 'sso' && how.provider ? { provider: how.provider } : {}),
         });

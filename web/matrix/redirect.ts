@@ -32,6 +32,8 @@ export interface RedirectOptions {
   redirect: string;
   /** The page's `#/room/…`, to be put back. */
   hash?: string;
+  /** Its query, to be put back. */
+  search?: string;
   /** Shown by the authorization server. */
   appName: string;
 }
@@ -67,6 +69,7 @@ export async function startRedirect(
     leftAt: Date.now(),
     ...(options.target ? { target: options.target } : {}),
     ...(options.hash ? { hash: options.hash } : {}),
+    ...(options.search ? { search: options.search } : {}),
   };
   const client = temporary(server.baseUrl);
   if (kind === 'sso') {

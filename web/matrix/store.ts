@@ -154,6 +154,8 @@ export interface RedirectNote {
   target?: MatrixTarget;
   /** The page's own `#/room/…`, which providers do not carry. */
   hash?: string;
+  /** Its query: what the link says about the page (`?noise=…`). */
+  search?: string;
   /** OIDC only. */
   issuer?: string;
   clientId?: string;

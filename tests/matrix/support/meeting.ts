@@ -207,14 +207,17 @@ export class Meeting {
     return guest;
   }
 
+  /** People are known by tones, which is just what noise suppression takes away. */
+  link(roomId: string): string {
+    return this.stack.link(roomId).replace('/#', '/?noise=browser#');
+  }
+
   /** A person who has opened the link of the room in our page, and is not signed in. */
   async visitor(kind: BrowserKind, roomId: string, options: SiegelOptions = {}): Promise<Guest> {
     const { join: _join, signIn: _signIn, mode: _mode, site, account, verifying, ...device } = options;
     const frame = ({ page }: Person) => page.mainFrame();
     const guest = await this.#add('siegel', kind, roomId, frame, device, site, account, verifying);
-    // People are known by tones, which is just what noise suppression takes away.
-    const link = this.stack.link(roomId).replace('/#', '/?noise=browser#');
-    await guest.page.goto(`${link}${options.mode ? `&mode=${options.mode}` : ''}`);
+    await guest.page.goto(`${this.link(roomId)}${options.mode ? `&mode=${options.mode}` : ''}`);
     return guest;
   }
 
