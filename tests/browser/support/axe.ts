@@ -25,7 +25,17 @@ export async function violations(page: Page): Promise<string[]> {
 }
 
 export async function isAccessible(page: Page, state: string): Promise<void> {
-  // What fades in counts as it stays.
-  await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState !== 'running'));
+  // What fades in counts as it stays. A document does not tell of animations in its shadow roots; what turns for ever
+  // (something is being waited for) is not waited for.
+  await page.waitForFunction(() => {
+    const still = (root: Document | ShadowRoot): boolean =>
+      root
+        .getAnimations()
+        .every(
+          ({ playState, effect }) =>
+            playState !== 'running' || effect?.getComputedTiming().endTime === Number.POSITIVE_INFINITY,
+        ) && [...root.querySelectorAll('*')].every(({ shadowRoot }) => !shadowRoot || still(shadowRoot));
+    return still(document);
+  });
   expect(await violations(page), state).toEqual([]);
 }
