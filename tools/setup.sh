@@ -44,6 +44,6 @@ if [ "$WHAT" = matrix ]; then "$ROOT/tools/setup/matrix.sh" >/dev/null; fi
 if [ "$WHAT" = jitsi ] || [ "$WHAT" = test ]; then "$ROOT/tools/setup/jitsi.sh" >/dev/null; fi
 if [ "$WHAT" = test ]; then
   apt_install libgtest-dev libgmock-dev libbenchmark-dev libssl-dev nlohmann-json3-dev clang-19 clang-tidy-19 clang-format-19 \
-    libclang-rt-19-dev chromium firefox-esr pulseaudio xvfb tcpdump
+    libclang-rt-19-dev chromium firefox-esr pulseaudio xvfb tcpdump alsa-utils
 fi
 say "set-up complete"

@@ -186,19 +186,65 @@ TEST(DenoiseLayers, GatedRecurrentUnit) {
   for (std::size_t i = 0; i < kHidden; ++i) EXPECT_NEAR(hidden[i], state[i], 2e-3) << i;
 }
 
-TEST(DenoiseLevel, FollowsUpFastAndDownSlowly) {
-  LevelFollower follower;
-  const auto loud = noise(kWindow, 14, 0.3F);
-  const auto quiet = noise(kWindow, 15, 0.003F);
+constexpr float kRms = 0.5774F;  // of noise(): uniform, -1..1
+
+// Windows of a talker with that level (dBFS), every third one a pause 30 dB below it; the gain after the last.
+float talk(LevelFollower& follower, float level, int windows) {
+  const float scale = std::pow(10.0F, level / 20) / kRms;
+  auto loud = noise(kWindow, 14, 1);
+  for (float& x : loud) x *= scale;
+  auto pause = loud;
+  for (float& x : pause) x *= 0.0316F;
   float gain = 0;
-  for (int frame = 0; frame < 50; ++frame) gain = follower.update(loud);
-  EXPECT_EQ(gain, 0);
-  for (int frame = 0; frame < 400; ++frame) gain = follower.update(quiet);
-  EXPECT_GT(gain, 20);
-  EXPECT_LE(gain, 40);
-  // 1 dB a frame upwards.
-  for (int frame = 0; frame < 60; ++frame) gain = follower.update(loud);
-  EXPECT_EQ(gain, 0);
+  for (int window = 0; window < windows; ++window) gain = follower.update(window % 3 == 0 ? pause : loud);
+  return gain;
+}
+
+TEST(DenoiseLevel, BringsATalkerToTheLevelThatTheNetworkKnowsWithinTheFirstWords) {
+  for (const float level : {-56.0F, -46.0F, -36.0F, -30.0F}) {
+    LevelFollower follower;
+    EXPECT_NEAR(talk(follower, level, 40), -26 - level, 1.5F) << level;
+    EXPECT_NEAR(talk(follower, level, 1000), -26 - level, 1) << level;
+  }
+}
+
+TEST(DenoiseLevel, LeavesALoudTalkerAlmostAsHeIs) {
+  LevelFollower follower;
+  EXPECT_EQ(talk(follower, -10, 40), -3);
+  EXPECT_EQ(talk(follower, -10, 1000), -3);
+}
+
+TEST(DenoiseLevel, NoiseAloneIsNoTalker) {
+  LevelFollower follower;
+  const float scale = std::pow(10.0F, -60.0F / 20) / kRms;
+  auto hiss = noise(kWindow, 15, 1);
+  for (float& x : hiss) x *= scale;
+  // A talker is expected 25 dB above it, at the first window as after ten seconds.
+  EXPECT_NEAR(follower.update(hiss), 9, 1);
+  float gain = 0;
+  for (int window = 0; window < 1000; ++window) gain = follower.update(hiss);
+  EXPECT_NEAR(gain, 9, 1);
+}
+
+TEST(DenoiseLevel, APauseChangesNothing) {
+  LevelFollower follower;
+  const float before = talk(follower, -50, 600);
+  const std::vector<float> silence(kWindow, 0.0F);
+  float gain = 0;
+  for (int window = 0; window < 6000; ++window) gain = follower.update(silence);
+  EXPECT_EQ(gain, before);
+}
+
+TEST(DenoiseLevel, AfterTheFirstWordsTheGainMovesByADecibelAFrame) {
+  LevelFollower follower;
+  float gain = talk(follower, -50, 600);
+  const auto loud = noise(kWindow, 16, 0.6F);
+  for (int window = 0; window < 300; ++window) {
+    const float next = follower.update(loud);
+    EXPECT_LE(std::abs(next - gain), 1.001F);
+    gain = next;
+  }
+  EXPECT_EQ(gain, -3);
 }
 
 // --- The weights file
