@@ -107,7 +107,7 @@ const only = options.only?.split(',');
 for (const name of only ?? [])
   if (!all.some((system) => system.name === name)) throw new Error(`there is no system ${name} (or it is not built)`);
 const passage = (() => {
-  const { clean } = everything.find(({ id }) => id === 'C/nn');
+  const { clean } = everything.find(({ id }) => id === 'C/nn/cold');
   const bytes = readFileSync(join(itemsFolder, `${clean}.f32`));
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4).slice(0, 4 * 48000);
 })();

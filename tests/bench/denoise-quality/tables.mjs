@@ -91,21 +91,24 @@ export function report({ items, systems, scores, out = console.log }) {
     out(table(['', ...columns.map(([, head]) => head)], rows));
   }
 
+  // One small table for each score.
   function grid(title, list, by, columns, key, order) {
     const groups = [...new Set(list.map(by))].sort(order);
     const shown = complete(list);
-    out(`\n${title}: ${columns.map(([, head]) => head).join(' / ')}`);
     data[key] = {};
-    const rows = shown.map(({ name, label }) => [
-      label,
-      ...groups.map((group) => {
-        const part = list.filter((item) => by(item) === group);
-        const found = columns.map(([column]) => average(name, part, column));
-        data[key][`${name} ${group}`] = found;
-        return columns.map(([, , digits], i) => text(found[i], digits)).join(' / ');
-      }),
-    ]);
-    out(table(['', ...groups.map(String)], rows));
+    for (const [column, head, digits] of columns) {
+      out(`\n${title}: ${head}`);
+      const rows = shown.map(({ name, label }) => [
+        label,
+        ...groups.map((group) => {
+          const part = list.filter((item) => by(item) === group);
+          const found = average(name, part, column);
+          data[key][`${name} ${group} ${column}`] = found;
+          return text(found, digits);
+        }),
+      ]);
+      out(table(['', ...groups.map(String)], rows));
+    }
   }
 
   const pick = (...names) => kColumns.filter(([column]) => names.includes(column));
