@@ -39,6 +39,7 @@ if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
 fi
 
 "$ROOT/tools/setup/denoise.sh" >/dev/null
+"$ROOT/tools/setup/matte.sh" "$([ "$WHAT" = test ] && echo test)" >/dev/null
 
 if [ "$WHAT" = matrix ]; then "$ROOT/tools/setup/matrix.sh" >/dev/null; fi
 if [ "$WHAT" = jitsi ] || [ "$WHAT" = test ]; then "$ROOT/tools/setup/jitsi.sh" >/dev/null; fi

@@ -13,10 +13,10 @@
 
 namespace {
 
+using siegel::WeightsError;
 using siegel::denoise::Denoiser;
 using siegel::denoise::Profile;
 using siegel::denoise::Stream;
-using siegel::denoise::WeightsError;
 
 constexpr std::size_t kAlign = 16;
 constexpr unsigned kProfiles = 3;

@@ -1,13 +1,13 @@
 #!/usr/bin/env node
-// DeepFilterNet3's ONNX files → the weights file of our engine (engine/include/siegel/denoise/weights.h has the format).
+// DeepFilterNet3's ONNX files → the weights file of our engine (engine/include/siegel/weights.h has the format).
 //   node tools/denoise/dfn3_weights.mjs <folder with enc.onnx, erb_dec.onnx, df_dec.onnx> <out>
 // Every tensor's name and shape is checked. int8, symmetric, one scale per output channel; biases stay f32. Layouts are those of
 // the kernels: maps channel-last, so the output channel is the fastest index wherever it can be.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { pack } from '../weights_file.mjs';
 import { readOnnx } from './onnx.mjs';
-import { pack } from './weights_file.mjs';
 
 const kChannels = 64;
 const kHidden = 256;

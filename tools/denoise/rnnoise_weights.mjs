@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { pack } from './weights_file.mjs';
+import { pack } from '../weights_file.mjs';
 
 const kModule = '4f513a50613de74378331237886138eab52fa2650e8b1a41eb587d932d9b8850';
 

@@ -14,22 +14,7 @@ mkdir -p "$DIR/peers" "$DIR/debian"
 exec 8>"$DIR/.lock"
 flock -n 8 || { say "waiting for another set-up of this benchmark"; flock 8; }
 
-# peer NAME PACKAGE VERSION SHA512(base64)
-peer() {
-  local name=$1 package=$2 version=$3 want=$4 folder=$DIR/peers/$1 temporary have
-  [ "$(cat "$folder/.complete" 2>/dev/null)" = "$want" ] && return 0
-  say "peer: $package $version"
-  temporary=$(mktemp -d "$DIR/.peer.XXXXXX")
-  (cd "$temporary" && quiet "$DIR/npm.log" npm pack --silent "$package@$version") ||
-    die "$package $version could not be fetched (log above)"
-  have=$(openssl dgst -sha512 -binary "$temporary"/*.tgz | openssl base64 -A)
-  [ "$have" = "$want" ] || die "$package $version has another content than expected: not used"
-  tar -xzf "$temporary"/*.tgz -C "$temporary"
-  rm -rf "$folder"
-  mv "$temporary/package" "$folder"
-  rm -rf "$temporary"
-  echo "$want" >"$folder/.complete"
-}
+peer() { npm_unpack "$DIR/peers/$1" "$2" "$3" "$4" peer; }
 peer jitsi @jitsi/rnnoise-wasm 0.2.1 \
   iEj77www43pS2Yq+cfLZb+hFuI7L5ccisBzzPMcOjjLsG4/LAlkD1CY58/8gc84nHdLBGmD/OPIWGnvYnXvB0A==
 peer shiguredo @shiguredo/rnnoise-wasm 2025.1.5 \

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <span>
 
-#include "denoise/f32x4.h"
+#include "simd/f32x4.h"
 
 namespace siegel::denoise {
 

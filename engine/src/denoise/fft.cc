@@ -4,7 +4,7 @@
 #include <numbers>
 #include <utility>
 
-#include "denoise/f32x4.h"
+#include "simd/f32x4.h"
 
 namespace siegel::denoise {
 namespace {

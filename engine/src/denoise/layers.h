@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "denoise/f32x4.h"
+#include "simd/f32x4.h"
 
 namespace siegel::denoise {
 

@@ -5,7 +5,7 @@
 #include <numbers>
 #include <numeric>
 
-#include "denoise/f32x4.h"
+#include "simd/f32x4.h"
 
 namespace siegel::denoise {
 namespace {

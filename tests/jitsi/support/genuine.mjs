@@ -7,7 +7,7 @@ const root = new URL('../../../', import.meta.url).pathname;
 
 /** @param {'lyno' | 'solyd'} name: of December 2021, of March 2022 */
 export function clientFolder(name) {
-  const folder = join(cache, 'jitsi-clients-1', name);
+  const folder = join(cache, 'jitsi-clients-2', name);
   if (!existsSync(join(folder, '.complete'))) {
     throw new Error('the stock Jitsi clients are not there: run tools/setup.sh jitsi first');
   }

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { arraysOf, collect, moduleOf } from '../../../tools/denoise/rnnoise_weights.mjs';
-import { pack } from '../../../tools/denoise/weights_file.mjs';
+import { pack } from '../../../tools/weights_file.mjs';
 import { mixed, noise, voice } from '../../browser/pages/denoise/signals';
 import { decibels, type Exports, engine, kEco, kFrame, shipped } from './engine';
 

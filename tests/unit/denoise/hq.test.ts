@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { collect } from '../../../tools/denoise/dfn3_weights.mjs';
 import { readOnnx } from '../../../tools/denoise/onnx.mjs';
-import { pack } from '../../../tools/denoise/weights_file.mjs';
+import { pack } from '../../../tools/weights_file.mjs';
 import { assets, decibels, type Exports, engine, kFrame, kHq, shipped } from './engine';
 import { kBands, kOnnx, onnxFiles, reference } from './reference';
 

@@ -18,7 +18,7 @@
 
 #include "siegel/denoise/eco_denoiser.h"
 #include "siegel/denoise/hq_denoiser.h"
-#include "siegel/denoise/weights.h"
+#include "siegel/weights.h"
 
 namespace siegel::denoise {
 

@@ -17,7 +17,7 @@
 #include <memory>
 #include <span>
 
-#include "siegel/denoise/weights.h"
+#include "siegel/weights.h"
 
 namespace siegel::denoise {
 

@@ -1,4 +1,4 @@
-// The weights file of the denoisers (engine/include/siegel/denoise/weights.h has the format).
+// The weights files of the networks (engine/include/siegel/weights.h has the format).
 
 const kMagic = 0x444c4753; // "SGLD"
 const kVersion = 2;
@@ -7,15 +7,16 @@ const kEntry = 48;
 const up16 = (value) => (value + 15) & ~15;
 
 /** Numbers of Kind. */
-const kindOf = ({ quantised, data }) => {
+const kindOf = ({ quantised, half, data }) => {
   if (quantised) return 1;
+  if (half) return 4;
   if (data instanceof Int8Array) return 2;
   return data instanceof Uint16Array ? 3 : 0;
 };
 
 /**
  * Bytes of the file. A tensor has a name, a shape and data (f32, or int8 or u16 as they are); `quantised`: its f32 become int8
- * with scales, by its own `quantise`.
+ * with scales, by its own `quantise`; `half`: the u16 are f16.
  */
 export function pack(tensors) {
   let at = up16(kHead + tensors.length * kEntry);

@@ -1,9 +1,9 @@
-#include "siegel/denoise/weights.h"
+#include "siegel/weights.h"
 
 #include <array>
 #include <cstring>
 
-namespace siegel::denoise {
+namespace siegel {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x444c4753;
@@ -54,7 +54,8 @@ WeightsError Weights::find(std::string_view name, const Shape& shape, Kind kind,
     Tensor result{.groups = shape.groups, .outer = shape.outer, .channels = shape.channels, .inner = shape.inner};
     const std::size_t values = field(5);
     const std::size_t scales = field(6);
-    const std::size_t each = kind == Kind::kFloat ? sizeof(float) : kind == Kind::kIndex ? sizeof(std::uint16_t) : 1;
+    const bool pairs = kind == Kind::kIndex || kind == Kind::kHalf;
+    const std::size_t each = kind == Kind::kFloat ? sizeof(float) : pairs ? sizeof(std::uint16_t) : 1;
     if (!inside(values, result.size() * each)) return WeightsError::kFormat;
     // Alignment was checked above, so these are objects of their types.
     const auto floatsAt = [&](std::size_t offset) { return reinterpret_cast<const float*>(bytes_.data() + offset); };
@@ -64,7 +65,7 @@ WeightsError Weights::find(std::string_view name, const Shape& shape, Kind kind,
     }
     if (kind == Kind::kFloat)
       result.floats = floatsAt(values);
-    else if (kind == Kind::kIndex)
+    else if (pairs)
       result.indices = reinterpret_cast<const std::uint16_t*>(bytes_.data() + values);
     else
       result.values = reinterpret_cast<const std::int8_t*>(bytes_.data() + values);
@@ -74,4 +75,4 @@ WeightsError Weights::find(std::string_view name, const Shape& shape, Kind kind,
   return WeightsError::kTensor;
 }
 
-}  // namespace siegel::denoise
+}  // namespace siegel

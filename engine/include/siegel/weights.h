@@ -1,5 +1,5 @@
-// Weights of a denoiser: one file of named tensors, int8 with a scale per output channel, f32, or whole numbers.
-// Written at set-up by tools/denoise from published models; never part of the sources.
+// Weights of a network: one file of named tensors, int8 with a scale per output channel, f32, f16, or whole numbers.
+// Written at set-up by tools/denoise and tools/matte from published models; never part of the sources.
 //
 // Layout, little-endian:
 //   0   "SGLD"   4   version (2)   8   number of tensors   12   length of the file
@@ -16,7 +16,7 @@
 #include <span>
 #include <string_view>
 
-namespace siegel::denoise {
+namespace siegel {
 
 enum class WeightsError : std::uint8_t {
   kNone = 0,
@@ -30,11 +30,12 @@ enum class Kind : std::uint8_t {
   kScaled = 1,  // int8, scales beside them
   kBytes = 2,   // int8
   kIndex = 3,   // u16; what they point to is for the reader to check
+  kHalf = 4,    // f16; the reader widens them
 };
 
 struct Tensor {
   const std::int8_t* values = nullptr;     // kScaled, kBytes
-  const std::uint16_t* indices = nullptr;  // kIndex
+  const std::uint16_t* indices = nullptr;  // kIndex, kHalf
   const float* floats = nullptr;           // f32
   const float* scales = nullptr;           // kScaled: groups * channels
   std::uint32_t groups = 0;
@@ -65,4 +66,4 @@ class Weights {
   std::uint32_t count_ = 0;
 };
 
-}  // namespace siegel::denoise
+}  // namespace siegel

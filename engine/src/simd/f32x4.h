@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace siegel::denoise {
+namespace siegel {
 
 using F4 = float __attribute__((vector_size(16)));
 using I4 = std::int32_t __attribute__((vector_size(16)));
@@ -45,4 +45,4 @@ inline F4 exponential(F4 x) {
 inline F4 sigmoid(F4 x) { return splat(1) / (splat(1) + exponential(-x)); }
 inline F4 hyperbolicTangent(F4 x) { return splat(1) - splat(2) / (exponential(x + x) + splat(1)); }
 
-}  // namespace siegel::denoise
+}  // namespace siegel
