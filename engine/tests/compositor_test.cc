@@ -49,7 +49,7 @@ TEST(MattePlanes, BoxIsTheMeanAround) {
   std::vector<float> in(kSize.area());
   for (float& value : in) value = static_cast<float>(random() % 1000) / 1000;
   std::vector<float> room(kSize.area());
-  std::vector<float> line(kSize.width);
+  std::vector<float> line(kSize.width + 12);
   for (const std::size_t radius : {1U, 4U, 30U}) {
     std::vector<float> out = in;
     box(out.data(), kSize, radius, room.data(), line.data(), out.data());
@@ -74,10 +74,10 @@ TEST(MattePlanes, EnlargerIsLinearInBothDirections) {
   std::mt19937 random(3);
   std::vector<std::int16_t> in(kSize.area());
   for (auto& value : in) value = static_cast<std::int16_t>(static_cast<int>(random() % 32001) - 16000);
-  for (std::size_t factor = 1; factor <= 14; ++factor) {
+  for (std::size_t factor = 1; factor <= 28; ++factor) {
     const Enlarger enlarger(factor);
     std::vector<std::int16_t> line(kSize.width + 16);
-    std::vector<std::int16_t> wide((kSize.width + 2) * factor + 32);
+    std::vector<std::int16_t> wide((kSize.width + 1) * factor + 32);
     for (std::size_t y = 0; y < kSize.height * factor; ++y) {
       enlarger.row(in.data(), kSize, y, line.data(), wide.data());
       const auto place = [factor](std::size_t at, std::size_t count) {

@@ -30,6 +30,24 @@ Matrix matrixOf(const Colors& colors) {
   return {luma, offset, 1.402F * chroma, 0.3441F * chroma, 0.7141F * chroma, 1.772F * chroma};
 }
 
+// A row of a plane of another size. Where rows stay rows: first between two of them, then along that.
+template <typename Value>
+void sampleRow(const Value* plane, bool turned, std::size_t length, std::span<const Tap> across, const Tap& down,
+               float* line, float* out) {
+  if (turned) {
+    for (std::size_t x = 0; x < across.size(); ++x) out[x] = sample(plane, across[x], down);
+    return;
+  }
+  const Value* above = plane + down.low;
+  const Value* below = plane + down.high;
+  for (std::size_t x = 0; x < length; ++x) {
+    const auto first = static_cast<float>(above[x]);
+    line[x] = first + (static_cast<float>(below[x]) - first) * down.share;
+  }
+  for (std::size_t x = 0; x < across.size(); ++x)
+    out[x] = line[across[x].low] + (line[across[x].high] - line[across[x].low]) * across[x].share;
+}
+
 std::int16_t fixed(float value, float scale) {
   return static_cast<std::int16_t>(std::lrint(std::clamp(value * scale, -kMostCoefficient, kMostCoefficient)));
 }
@@ -53,18 +71,22 @@ class Compositor::Impl {
   void guide();
   void blur(bool whole, std::size_t radius);
   void cutImage();
-  void composeLuma(bool image, std::size_t y, const std::uint8_t* in, std::uint8_t* out, std::uint8_t* alphas);
+  void composeLuma(bool image, std::size_t y, const std::uint8_t* in, std::uint8_t* out, std::int16_t* alphas);
+  void meanAlphas();
   void composeChroma(std::size_t plane, bool image, std::size_t y, const std::uint8_t* in, std::uint8_t* out);
 
   Extent size_{};
   Extent small_{};
   Extent pitched_{};  // small_ with rows of a multiple of 8: planes of floats
+  Extent tiny_{};     // half of it, for backgrounds
+  Extent tinyPitched_{};
   std::size_t factor_ = 0;
   ConstFrame in_{};
   Colors colors_{};
   Turn turn_ = Turn::kNone;
   Enlarger luma_;
-  Enlarger chroma_;
+  Enlarger lumaOfTiny_;
+  Enlarger chromaOfTiny_;
 
   std::array<std::vector<std::uint8_t>, kPlanes> planes_;  // small
   std::vector<std::uint16_t> sums_;
@@ -86,11 +108,12 @@ class Compositor::Impl {
   std::vector<std::int16_t> slope_;  // small
   std::vector<std::int16_t> offset_;
   std::vector<float> alpha_;                                   // pitched
-  std::array<std::vector<std::int16_t>, kPlanes> background_;  // small
+  std::array<std::vector<std::int16_t>, kPlanes> background_;  // tiny
 
   std::vector<std::int16_t> narrowRow_;
   std::array<std::vector<std::int16_t>, kPlanes> wideRows_;
-  std::array<std::vector<std::uint8_t>, 2> alphaRows_;
+  std::array<std::vector<std::int16_t>, 2> alphaRows_;  // 0..256
+  std::vector<std::int16_t> chromaAlphas_;
 
   std::vector<std::uint8_t> image_;  // RGBA, as given
   Extent imageSize_{};
@@ -111,22 +134,26 @@ bool Compositor::Impl::open(std::size_t width, std::size_t height) {
   factor_ = 2 * std::clamp<std::size_t>((std::max(width, height) + 320) / 640, 1, 7);
   small_ = {(width + factor_ - 1) / factor_, (height + factor_ - 1) / factor_};
   pitched_ = {(small_.width + 7) / 8 * 8, small_.height};
+  tiny_ = {(small_.width + 1) / 2, (small_.height + 1) / 2};
+  tinyPitched_ = {(tiny_.width + 7) / 8 * 8, tiny_.height};
   luma_ = Enlarger(factor_);
-  chroma_ = Enlarger(factor_ / 2);
+  lumaOfTiny_ = Enlarger(2 * factor_);
+  chromaOfTiny_ = Enlarger(factor_);
   for (auto& plane : planes_) plane.assign(small_.area(), 0);
   sums_.assign(width, 0);
   acrossSmall_.assign(std::max(small_.width, small_.height), {});
   downSmall_.assign(std::max(small_.width, small_.height), {});
   for (auto& plane : work_) plane.assign(pitched_.area(), 0);
   room_.assign(pitched_.area(), 0);
-  line_.assign(pitched_.width, 0);
+  line_.assign(std::max(pitched_.width, kModelEdge) + 12, 0);
   slope_.assign(small_.area(), 0);
   offset_.assign(small_.area(), 0);
   alpha_.assign(pitched_.area(), 0);
-  for (auto& plane : background_) plane.assign(small_.area(), 0);
+  for (auto& plane : background_) plane.assign(tiny_.area(), 0);
   narrowRow_.assign(small_.width + 16, 0);
-  for (auto& row : wideRows_) row.assign((small_.width + 2) * factor_ + 32, 0);
+  for (auto& row : wideRows_) row.assign((small_.width + 4) * factor_ + 64, 0);
   for (auto& row : alphaRows_) row.assign(width + 32, 0);
+  chromaAlphas_.assign(width / 2 + 32, 0);
   before_.assign(kModelEdge * kModelEdge, 0);
   moved_.assign(kModelEdge * kModelEdge, 0);
   person_.assign(kModelEdge * kModelEdge, 0);
@@ -153,7 +180,9 @@ void Compositor::Impl::frame(const ConstFrame& in, const Colors& colors, Turn tu
 }
 
 void Compositor::Impl::picture(std::size_t width, std::size_t height, std::span<float> rgb) {
-  if (size_.width == 0 || width > kModelEdge || height > kModelEdge || rgb.size() != 3 * width * height) return;
+  if (size_.width == 0 || width > kModelEdge || height > kModelEdge || width % kLanes != 0 ||
+      rgb.size() != 3 * width * height)
+    return;
   // For each turn: which axis of the frame the picture's rows run along, and from which end.
   const bool turned = turn_ == Turn::kQuarter || turn_ == Turn::kThreeQuarters;
   const bool reverseAcross = turn_ == Turn::kHalf || turn_ == Turn::kThreeQuarters;
@@ -172,22 +201,31 @@ void Compositor::Impl::picture(std::size_t width, std::size_t height, std::span<
   const bool known = seen_ && pictureSize_.width == width && pictureSize_.height == height;
   std::array<float, kModelEdge / 8> blocks{};
   change = known ? 0.0F : 1.0F;
+  std::array<std::array<float, kModelEdge>, kPlanes> yuv;
+  std::array<std::array<float, kModelEdge>, kPlanes> colors;
   for (std::size_t y = 0; y < height; ++y) {
-    float* to = rgb.data() + 3 * y * width;
+    for (std::size_t plane = 0; plane < kPlanes; ++plane)
+      sampleRow(planes_[plane].data(), turned, small_.width, std::span(across_).first(width), down_[y], line_.data(),
+                yuv[plane].data());
     float* before = before_.data() + y * width;
     float* moved = moved_.data() + y * width;
-    for (std::size_t x = 0; x < width; ++x) {
-      const float luma = (sample(planes_[0].data(), across_[x], down_[y]) - matrix.offset) * matrix.scale * kShare;
-      const float u = (sample(planes_[1].data(), across_[x], down_[y]) - 128) * kShare;
-      const float v = (sample(planes_[2].data(), across_[x], down_[y]) - 128) * kShare;
-      to[3 * x] = std::clamp(luma + matrix.redV * v, 0.0F, 1.0F);
-      to[3 * x + 1] = std::clamp(luma - matrix.greenU * u - matrix.greenV * v, 0.0F, 1.0F);
-      to[3 * x + 2] = std::clamp(luma + matrix.blueU * u, 0.0F, 1.0F);
-      const float difference = known ? luma - before[x] : 1;
-      moved[x] = std::clamp((std::abs(difference) - kStill) / (kMoving - kStill), 0.0F, 1.0F);
-      blocks[x / 8] += difference;
-      before[x] = luma;
+    for (std::size_t x = 0; x < width; x += kLanes) {
+      const F4 luma = (get4(&yuv[0][x]) - splat(matrix.offset)) * splat(matrix.scale * kShare);
+      const F4 u = (get4(&yuv[1][x]) - splat(128)) * splat(kShare);
+      const F4 v = (get4(&yuv[2][x]) - splat(128)) * splat(kShare);
+      const auto limit = [](F4 value) { return smaller(larger(value, splat(0)), splat(1)); };
+      put4(&colors[0][x], limit(luma + splat(matrix.redV) * v));
+      put4(&colors[1][x], limit(luma - splat(matrix.greenU) * u - splat(matrix.greenV) * v));
+      put4(&colors[2][x], limit(luma + splat(matrix.blueU) * u));
+      const F4 difference = known ? luma - get4(before + x) : splat(1);
+      const F4 size = larger(difference, -difference);
+      put4(moved + x, limit((size - splat(kStill)) * splat(1 / (kMoving - kStill))));
+      put4(before + x, luma);
+      blocks[x / 8] += sum(difference);
     }
+    float* to = rgb.data() + 3 * y * width;
+    for (std::size_t x = 0; x < width; ++x)
+      for (std::size_t color = 0; color < 3; ++color) to[3 * x + color] = colors[color][x];
     if (y % 8 != 7 && y + 1 != height) continue;
     if (known)
       for (const float block : blocks) change = std::max(change, std::abs(block) / 64);
@@ -226,7 +264,8 @@ void Compositor::Impl::matte(std::size_t width, std::size_t height, std::span<co
   }
   for (std::size_t y = 0; y < small_.height; ++y) {
     float* to = alpha_.data() + y * pitched_.width;
-    for (std::size_t x = 0; x < small_.width; ++x) to[x] = sample(person_.data(), acrossSmall_[x], downSmall_[y]);
+    sampleRow(person_.data(), turned, width, std::span(acrossSmall_).first(small_.width), downSmall_[y], line_.data(),
+              to);
     std::fill(to + small_.width, to + pitched_.width, to[small_.width - 1]);
   }
   guide();
@@ -279,34 +318,41 @@ void Compositor::Impl::guide() {
 
 // --- Backgrounds -----------------------------------------------------------------------------------------------------
 
-// background_ from the small planes; without the people's colours, unless of the `whole` frame. `radius` is of the
-// small planes' size.
+// background_ from the small planes; without the people's colours, unless of the `whole` frame. `radius` is of the tiny
+// planes' size.
 void Compositor::Impl::blur(bool whole, std::size_t radius) {
   // A little of everything, so that there is something everywhere.
   constexpr float kLeastWeight = 1.0F / 512;
   auto& [y, u, v, weights, spare, other] = work_;
   const std::array<std::vector<float>*, kPlanes> colors = {&y, &u, &v};
-  for (std::size_t row = 0; row < small_.height; ++row)
-    for (std::size_t column = 0; column < pitched_.width; ++column) {
-      const std::size_t at = row * pitched_.width + column;
-      const std::size_t from = row * small_.width + std::min(column, small_.width - 1);
-      const float background = whole ? 1 : 1 - alpha_[row * pitched_.width + std::min(column, small_.width - 1)];
-      // What is half a person is no background.
-      const float weight = std::max(background * background, kLeastWeight);
-      weights[at] = weight;
-      for (std::size_t plane = 0; plane < kPlanes; ++plane)
-        (*colors[plane])[at] = weight * static_cast<float>(planes_[plane][from]);
+  for (std::size_t row = 0; row < tiny_.height; ++row)
+    for (std::size_t column = 0; column < tinyPitched_.width; ++column) {
+      float total = 0;
+      std::array<float, kPlanes> sums{};
+      for (std::size_t quarter = 0; quarter < 4; ++quarter) {
+        const std::size_t j = std::min(2 * row + quarter / 2, small_.height - 1);
+        const std::size_t i = std::min(2 * column + quarter % 2, small_.width - 1);
+        const float background = whole ? 1 : 1 - alpha_[j * pitched_.width + i];
+        // What is half a person is no background.
+        const float weight = std::max(background * background, kLeastWeight);
+        total += weight;
+        for (std::size_t plane = 0; plane < kPlanes; ++plane)
+          sums[plane] += weight * static_cast<float>(planes_[plane][j * small_.width + i]);
+      }
+      const std::size_t at = row * tinyPitched_.width + column;
+      weights[at] = total;
+      for (std::size_t plane = 0; plane < kPlanes; ++plane) (*colors[plane])[at] = sums[plane];
     }
   for (int pass = 0; pass < 3; ++pass)
     for (auto* each : {&y, &u, &v, &weights})
-      box(each->data(), pitched_, radius, room_.data(), line_.data(), each->data());
+      box(each->data(), tinyPitched_, radius, room_.data(), line_.data(), each->data());
   constexpr auto kScale = static_cast<float>(1U << kFraction);
-  for (std::size_t row = 0; row < small_.height; ++row)
-    for (std::size_t column = 0; column < small_.width; ++column) {
-      const std::size_t at = row * pitched_.width + column;
+  for (std::size_t row = 0; row < tiny_.height; ++row)
+    for (std::size_t column = 0; column < tiny_.width; ++column) {
+      const std::size_t at = row * tinyPitched_.width + column;
       const float share = kScale / weights[at];
       for (std::size_t plane = 0; plane < kPlanes; ++plane)
-        background_[plane][row * small_.width + column] =
+        background_[plane][row * tiny_.width + column] =
             static_cast<std::int16_t>(std::clamp((*colors[plane])[at] * share + 0.5F, 0.0F, 255 * kScale));
     }
 }
@@ -386,55 +432,89 @@ void Compositor::Impl::cutImage() {
 
 // --- Out -------------------------------------------------------------------------------------------------------------
 
+namespace {
+
+// 0..256, eight pixels of it.
+Short8 alphaOf(Short8 slope, Short8 offset, Short8 luma) {
+  return least(most(multiply15(slope, luma << 7) + (offset >> 2), splat8(0)), splat8(256));
+}
+// part * alpha / 256; all of it at 256.
+Short8 shareOf(Short8 part, Short8 alpha) {
+  const auto bits = (UShort8)alpha;
+  return multiply15(part, (Short8)((bits << 7) - (bits >> 8)));
+}
+
+// Eight pixels in front of what is shown instead of the room.
+struct Behind {
+  const std::int16_t* room;     // with kFraction bits
+  const std::uint8_t* picture;  // instead of it, or null
+};
+void mix8(const std::uint8_t* in, Short8 alpha, const Behind& behind, std::size_t x, std::uint8_t* out) {
+  const Short8 own = widen8(in);
+  const Short8 room = get8(behind.room + x) >> kFraction;
+  if (behind.picture == nullptr) {
+    narrow8(out, room + shareOf(own - room, alpha));
+    return;
+  }
+  // A pixel at an edge has some of the room in its colour: that is taken out, as far as it is known.
+  const Short8 clean = own + shareOf(own - room, splat8(256) - alpha);
+  const Short8 picture = widen8(behind.picture + x);
+  narrow8(out, picture + shareOf(least(most(clean, splat8(0)), splat8(255)) - picture, alpha));
+}
+
+// `count` times, eight at once; planes end where they end, so the last ones come by way of a copy.
+template <typename Work>
+void eights(std::size_t count, const std::uint8_t* in, std::uint8_t* out, const Work& work) {
+  std::size_t x = 0;
+  for (; x + 8 <= count; x += 8) work(x, in + x, out + x);
+  if (x == count) return;
+  std::array<std::uint8_t, 8> from{};
+  std::array<std::uint8_t, 8> to{};
+  std::copy_n(in + x, count - x, from.data());
+  work(x, from.data(), to.data());
+  std::copy_n(to.data(), count - x, out + x);
+}
+
+}  // namespace
+
 void Compositor::Impl::composeLuma(bool image, std::size_t y, const std::uint8_t* in, std::uint8_t* out,
-                                   std::uint8_t* alphas) {
+                                   std::int16_t* alphas) {
   auto& [slopes, offsets, backgrounds] = wideRows_;
   luma_.row(slope_.data(), small_, y, narrowRow_.data(), slopes.data());
   luma_.row(offset_.data(), small_, y, narrowRow_.data(), offsets.data());
-  luma_.row(background_[0].data(), small_, y, narrowRow_.data(), backgrounds.data());
-  const std::uint8_t* picture = image ? cut_[0].data() + y * size_.width : nullptr;
-  const auto one = [&](std::size_t x) {
-    const int luma = in[x];
-    const int alpha = std::clamp(((slopes[x] * luma + 128) >> 8) + (offsets[x] >> 2), 0, 256);
-    const int room = backgrounds[x] >> kFraction;
-    alphas[x] = static_cast<std::uint8_t>(alpha - (alpha >> 8));
-    if (picture == nullptr) {
-      out[x] = static_cast<std::uint8_t>(room + (((luma - room) * alpha + 128) >> 8));
-      return;
-    }
-    // A pixel at an edge has some of the room in its colour: that is taken out, as far as it is known.
-    const int own = std::clamp(luma + (((luma - room) * (256 - alpha) + 128) >> 8), 0, 255);
-    out[x] = static_cast<std::uint8_t>(picture[x] + (((own - picture[x]) * alpha + 128) >> 8));
-  };
-  for (std::size_t x = 0; x < size_.width; ++x) one(x);
+  lumaOfTiny_.row(background_[0].data(), tiny_, y, narrowRow_.data(), backgrounds.data());
+  const Behind behind{backgrounds.data(), image ? cut_[0].data() + y * size_.width : nullptr};
+  eights(size_.width, in, out, [&](std::size_t x, const std::uint8_t* from, std::uint8_t* to) {
+    const Short8 alpha = alphaOf(get8(&slopes[x]), get8(&offsets[x]), widen8(from));
+    put8(alphas + x, alpha);
+    mix8(from, alpha, behind, x, to);
+  });
 }
 
 void Compositor::Impl::composeChroma(std::size_t plane, bool image, std::size_t y, const std::uint8_t* in,
                                      std::uint8_t* out) {
   auto& wide = wideRows_[2];
-  chroma_.row(background_[plane].data(), small_, y, narrowRow_.data(), wide.data());
+  chromaOfTiny_.row(background_[plane].data(), tiny_, y, narrowRow_.data(), wide.data());
   const std::size_t width = (size_.width + 1) / 2;
-  const std::uint8_t* picture = image ? cut_[plane].data() + y * width : nullptr;
+  const Behind behind{wide.data(), image ? cut_[plane].data() + y * width : nullptr};
+  eights(width, in, out, [&](std::size_t x, const std::uint8_t* from, std::uint8_t* to) {
+    mix8(from, get8(&chromaAlphas_[x]), behind, x, to);
+  });
+}
+
+// Of the four pixels that share a colour.
+void Compositor::Impl::meanAlphas() {
   const auto& [above, below] = alphaRows_;
-  for (std::size_t x = 0; x < width; ++x) {
-    const std::size_t right = std::min(2 * x + 1, size_.width - 1);
-    const int sum = above[2 * x] + above[right] + below[2 * x] + below[right];
-    const int alpha = (sum + 2 + (sum >> 7)) >> 2;
-    const int room = wide[x] >> kFraction;
-    if (picture == nullptr) {
-      out[x] = static_cast<std::uint8_t>(room + (((in[x] - room) * alpha + 128) >> 8));
-      continue;
-    }
-    const int own = std::clamp(in[x] + (((in[x] - room) * (256 - alpha) + 128) >> 8), 0, 255);
-    out[x] = static_cast<std::uint8_t>(picture[x] + (((own - picture[x]) * alpha + 128) >> 8));
-  }
+  for (std::size_t x = 0; x < (size_.width + 1) / 2; ++x)
+    chromaAlphas_[x] =
+        static_cast<std::int16_t>((above[2 * x] + above[2 * x + 1] + below[2 * x] + below[2 * x + 1] + 2) >> 2);
 }
 
 void Compositor::Impl::compose(Effect effect, const Frame& out) {
   if (size_.width == 0) return;
-  // Radius in parts of the small planes' longer side: the same to the eye at any size.
+  // In parts of the longer side: the same to the eye at any size.
   const auto radius = [this](std::size_t parts) {
-    return std::max<std::size_t>(1, std::max(small_.width, small_.height) / parts);
+    return std::max<std::size_t>(1, std::max(tiny_.width, tiny_.height) / parts);
   };
   if (covered) {
     std::ranges::fill(slope_, std::int16_t{0});
@@ -449,8 +529,10 @@ void Compositor::Impl::compose(Effect effect, const Frame& out) {
     auto& alphas = alphaRows_[y % 2];
     composeLuma(image, y, in_.planes[0] + y * in_.strides[0], out.planes[0] + y * out.strides[0], alphas.data());
     const bool last = y + 1 == size_.height;
-    if (y % 2 == 0 && last) alphaRows_[1] = alphas;
+    if (size_.width % 2 != 0) alphas[size_.width] = alphas[size_.width - 1];
     if (y % 2 == 0 && !last) continue;
+    if (y % 2 == 0) std::ranges::copy(alphas, alphaRows_[1].begin());
+    meanAlphas();
     for (std::size_t plane = 1; plane < kPlanes; ++plane)
       composeChroma(plane, image, y / 2, in_.planes[plane] + y / 2 * in_.strides[plane],
                     out.planes[plane] + y / 2 * out.strides[plane]);
@@ -466,10 +548,11 @@ void Compositor::Impl::showMatte(std::span<std::uint8_t> out) const {
     luma_.row(slope_.data(), small_, y, narrow.data(), slopes.data());
     luma_.row(offset_.data(), small_, y, narrow.data(), offsets.data());
     const std::uint8_t* in = in_.planes[0] + y * in_.strides[0];
-    for (std::size_t x = 0; x < size_.width; ++x) {
-      const int alpha = std::clamp(((slopes[x] * in[x] + 128) >> 8) + (offsets[x] >> 2), 0, 256);
-      out[y * size_.width + x] = static_cast<std::uint8_t>(alpha - (alpha >> 8));
-    }
+    eights(size_.width, in, out.data() + y * size_.width,
+           [&](std::size_t x, const std::uint8_t* from, std::uint8_t* to) {
+             const Short8 alpha = alphaOf(get8(&slopes[x]), get8(&offsets[x]), widen8(from));
+             narrow8(to, alpha - (alpha >> 8));
+           });
   }
 }
 

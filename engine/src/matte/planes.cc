@@ -17,6 +17,50 @@ void sumPairs(const std::uint16_t* sums, std::size_t blocks, std::size_t factor,
   }
 }
 
+// Up to here adding up all of them is quicker than running sums, which wait for each other.
+constexpr std::size_t kFewTaps = 5;
+
+void alongRows(const float* in, Extent size, std::size_t radius, float share, float* line, float* out) {
+  const std::size_t width = size.width;
+  for (std::size_t y = 0; y < size.height; ++y) {
+    const float* from = in + y * width;
+    std::fill_n(line, radius, from[0]);
+    std::copy_n(from, width, line + radius);
+    std::fill_n(line + radius + width, radius, from[width - 1]);
+    float* to = out + y * width;
+    for (std::size_t x = 0; x < width; x += kLanes) {
+      F4 sum = get4(line + x);
+      for (std::size_t i = 1; i <= 2 * radius; ++i) sum += get4(line + x + i);
+      put4(to + x, sum * splat(share));
+    }
+  }
+}
+
+// Four rows at once.
+void alongRowsRunning(const float* in, Extent size, std::size_t radius, float share, float* room) {
+  const auto [width, height] = size;
+  const auto edge = static_cast<float>(radius + 1);
+  constexpr std::size_t kRows = 4;
+  for (std::size_t y = 0; y < height; y += kRows) {
+    const std::size_t rows = std::min(kRows, height - y);
+    std::array<const float*, kRows> from;
+    std::array<float, kRows> sums;
+    for (std::size_t i = 0; i < kRows; ++i) {
+      from[i] = in + (y + std::min(i, rows - 1)) * width;
+      sums[i] = from[i][0] * edge;
+      for (std::size_t x = 1; x <= radius; ++x) sums[i] += from[i][std::min(x, width - 1)];
+    }
+    for (std::size_t x = 0; x < width; ++x) {
+      const std::size_t enters = std::min(x + radius + 1, width - 1);
+      const std::size_t leaves = x > radius ? x - radius : 0;
+      for (std::size_t i = 0; i < kRows; ++i) {
+        if (i < rows) room[(y + i) * width + x] = sums[i] * share;
+        sums[i] += from[i][enters] - from[i][leaves];
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void reduce(const std::uint8_t* in, std::size_t stride, Extent size, std::size_t factor, std::uint16_t* sums,
@@ -62,26 +106,10 @@ void box(const float* in, Extent size, std::size_t radius, float* room, float* l
   const auto [width, height] = size;
   const float share = 1.0F / static_cast<float>(2 * radius + 1);
   const auto edge = static_cast<float>(radius + 1);
-  // Along rows, four of them at once where there are four: running sums wait for each other otherwise.
-  constexpr std::size_t kRows = 4;
-  for (std::size_t y = 0; y < height; y += kRows) {
-    const std::size_t rows = std::min(kRows, height - y);
-    std::array<const float*, kRows> from;
-    std::array<float, kRows> sums;
-    for (std::size_t i = 0; i < kRows; ++i) {
-      from[i] = in + (y + std::min(i, rows - 1)) * width;
-      sums[i] = from[i][0] * edge;
-      for (std::size_t x = 1; x <= radius; ++x) sums[i] += from[i][std::min(x, width - 1)];
-    }
-    for (std::size_t x = 0; x < width; ++x) {
-      const std::size_t enters = std::min(x + radius + 1, width - 1);
-      const std::size_t leaves = x > radius ? x - radius : 0;
-      for (std::size_t i = 0; i < kRows; ++i) {
-        if (i < rows) room[(y + i) * width + x] = sums[i] * share;
-        sums[i] += from[i][enters] - from[i][leaves];
-      }
-    }
-  }
+  if (radius <= kFewTaps)
+    alongRows(in, size, radius, share, line, room);
+  else
+    alongRowsRunning(in, size, radius, share, room);
   // Along columns, a row at a time.
   const auto row = [&](std::size_t y) { return room + std::min(y, height - 1) * width; };
   for (std::size_t x = 0; x < width; ++x) line[x] = room[x] * edge;
@@ -139,12 +167,10 @@ void Enlarger::row(const std::int16_t* in, Extent size, std::size_t y, std::int1
     }
     return;
   }
-  const Short8 high = get8(shares_.data() + 8);
   for (x = 0; x < width; ++x, to += factor_) {
     const std::int16_t from = line[x];
     const Short8 change = splat8(static_cast<std::int16_t>(line[std::min(x + 1, width - 1)] - from));
-    put8(to, splat8(from) + multiply15(change, low));
-    put8(to + 8, splat8(from) + multiply15(change, high));
+    for (std::size_t k = 0; k < factor_; k += 8) put8(to + k, splat8(from) + multiply15(change, get8(&shares_[k])));
   }
 }
 

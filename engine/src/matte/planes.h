@@ -13,6 +13,8 @@ namespace siegel::matte {
 
 using Short8 = std::int16_t __attribute__((vector_size(16)));
 
+using UShort8 = std::uint16_t __attribute__((vector_size(16)));
+
 struct Extent {
   std::size_t width = 0;
   std::size_t height = 0;
@@ -41,20 +43,20 @@ float sample(const Value* plane, const Tap& x, const Tap& y) {
 }
 
 // Box filter of 2 * radius + 1 in both directions, edges continued. `in` may be `out`. REQUIRES: width a multiple of 4;
-// `room` for one plane, `line` for one row.
+// `room` for one plane, `line` for one row and 12 more.
 void box(const float* in, Extent size, std::size_t radius, float* room, float* line, float* out);
 
 // Rows of a small plane `factor` times as large, both ways, for one row of the result. `wide` has room for
-// factor * width + 16.
+// factor * (width + 1) + 32.
 class Enlarger {
  public:
-  // REQUIRES: factor 1..14.
+  // REQUIRES: factor 1..28.
   explicit Enlarger(std::size_t factor = 1);
   // Row y of the result of a plane of `size`. `line`: room for width + 2.
   void row(const std::int16_t* in, Extent size, std::size_t y, std::int16_t* line, std::int16_t* wide) const;
 
  private:
-  static constexpr std::size_t kMost = 16;
+  static constexpr std::size_t kMost = 32;
   std::size_t factor_;
   alignas(16) std::array<std::int16_t, kMost> shares_{};  // of the next one, 15 bits
 };
@@ -68,6 +70,17 @@ inline Short8 get8(const std::int16_t* from) {
   return x;
 }
 inline void put8(std::int16_t* to, Short8 x) { __builtin_memcpy(to, &x, sizeof x); }
+using Byte8 = std::uint8_t __attribute__((vector_size(8)));
+inline Short8 widen8(const std::uint8_t* from) {
+  Byte8 x;
+  __builtin_memcpy(&x, from, sizeof x);
+  return __builtin_convertvector(x, Short8);
+}
+// The lower byte of each.
+inline void narrow8(std::uint8_t* to, Short8 x) {
+  const Byte8 bytes = __builtin_convertvector(x, Byte8);
+  __builtin_memcpy(to, &bytes, sizeof bytes);
+}
 inline Short8 splat8(std::int16_t x) { return Short8{x, x, x, x, x, x, x, x}; }
 inline Short8 least(Short8 a, Short8 b) { return a < b ? a : b; }
 inline Short8 most(Short8 a, Short8 b) { return a > b ? a : b; }

@@ -63,7 +63,7 @@ class Compositor {
   // A frame comes. Its planes must stay as they are until compose().
   void frame(const ConstFrame& in, const Colors& colors, Turn turn);
   // The frame for the Segmenter, upright, stretched: red, green, blue. REQUIRES: 3 * width * height floats, and both at
-  // most 256.
+  // most 256, and width a multiple of 4.
   void picture(std::size_t width, std::size_t height, std::span<float> rgb);
   // How much changed since the picture before, as the most that the mean of any 8 x 8 pixels did, 0..1; 1 for the
   // first. After picture().
