@@ -452,21 +452,39 @@ void HqDenoiser::Network::decodeFilter() {
   // The way around the recurrent part: five frames of the first map; half of the outputs from each half of its
   // channels.
   const auto maps = inOrder(df0_);
-  for (std::size_t f = 0; f < kFiltered; ++f) {
-    Floats<kPath> path;
-    for (std::size_t o = 0; o < kPath; ++o) {
-      F4 a = splat(0);
+  constexpr std::size_t kPlaces = 2;
+  constexpr std::size_t kHalf = kPath / 2;
+  static_assert(kFiltered % kPlaces == 0);
+  for (std::size_t f = 0; f < kFiltered; f += kPlaces) {
+    std::array<Floats<kPath>, kPlaces> path;
+    Floats<kPath> around;
+    for (std::size_t half = 0; half < 2; ++half) {
+      // Two places and five outputs at a time, so that each number is read once for several sums.
+      std::array<std::array<F4, kHalf>, kPlaces> sums;
+      for (auto& each : sums) each.fill(splat(0));
       for (std::size_t t = 0; t < kTaps; ++t) {
-        const float* x = maps[t]->data() + f * kChannels + (o < kTaps ? 0 : 32);
-        const float* w = l.pathWeight + (t * kPath + o) * 32;
-        for (std::size_t i = 0; i < 32; i += kLanes) a += get4(x + i) * get4(w + i);
+        const float* x = maps[t]->data() + f * kChannels + half * 32;
+        const float* w = l.pathWeight + (t * kPath + half * kHalf) * 32;
+        for (std::size_t i = 0; i < 32; i += kLanes) {
+          std::array<F4, kPlaces> values;
+          for (std::size_t place = 0; place < kPlaces; ++place) values[place] = get4(x + place * kChannels + i);
+          for (std::size_t o = 0; o < kHalf; ++o) {
+            const F4 weight = get4(w + o * 32 + i);
+            for (std::size_t place = 0; place < kPlaces; ++place) sums[place][o] += values[place] * weight;
+          }
+        }
       }
-      path[o] = sum(a);
+      for (std::size_t place = 0; place < kPlaces; ++place)
+        for (std::size_t o = 0; o < kHalf; ++o) path[place][half * kHalf + o] = sum(sums[place][o]);
     }
-    for (std::size_t o = 0; o < kPath; ++o) {
-      float a = l.pathBias[o];
-      for (std::size_t i = 0; i < kPath; ++i) a += path[i] * l.pathPointwise[i * kPath + o];
-      filter_[f * kPath + o] += std::max(a, 0.0F);
+    for (std::size_t place = 0; place < kPlaces; ++place) {
+      // The last four overlap those before them.
+      for (const std::size_t o : {std::size_t{0}, std::size_t{4}, kPath - kLanes}) {
+        F4 a = get4(l.pathBias + o);
+        for (std::size_t i = 0; i < kPath; ++i) a += splat(path[place][i]) * get4(l.pathPointwise + i * kPath + o);
+        put4(&around[o], relu4(a));
+      }
+      for (std::size_t o = 0; o < kPath; ++o) filter_[(f + place) * kPath + o] += around[o];
     }
   }
 }

@@ -60,16 +60,32 @@ void depthwiseUp(const float* in, float* out, const float* weight, std::size_t w
   }
 }
 
+namespace {
+
+// kCount vectors of outputs at a time: one sum alone would wait for itself.
+template <std::size_t kCount>
+void groupedTile(const float* x, const float* weight, std::size_t inputs, std::size_t outputs, float* out) {
+  std::array<F4, kCount> sums;
+  sums.fill(splat(0));
+  for (std::size_t i = 0; i < inputs; ++i, weight += outputs) {
+    const F4 value = splat(x[i]);
+    for (std::size_t n = 0; n < kCount; ++n) sums[n] += value * get4(weight + n * kLanes);
+  }
+  for (std::size_t n = 0; n < kCount; ++n) put4(out + n * kLanes, sums[n]);
+}
+
+}  // namespace
+
 void groupedLinear(const float* in, float* out, const float* weight, std::size_t groups, std::size_t inputs,
                    std::size_t outputs) {
+  constexpr std::size_t kCount = 4;
   for (std::size_t g = 0; g < groups; ++g) {
     const float* x = in + g * inputs;
-    for (std::size_t h = 0; h < outputs; h += kLanes) {
-      const float* w = weight + g * inputs * outputs + h;
-      F4 a = splat(0);
-      for (std::size_t i = 0; i < inputs; ++i, w += outputs) a += splat(x[i]) * get4(w);
-      put4(out + g * outputs + h, a);
-    }
+    const float* w = weight + g * inputs * outputs;
+    float* to = out + g * outputs;
+    std::size_t h = 0;
+    for (; h + kCount * kLanes <= outputs; h += kCount * kLanes) groupedTile<kCount>(x, w + h, inputs, outputs, to + h);
+    for (; h < outputs; h += kLanes) groupedTile<1>(x, w + h, inputs, outputs, to + h);
   }
 }
 
