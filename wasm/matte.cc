@@ -56,6 +56,7 @@ EMSCRIPTEN_KEEPALIVE int matte_load(unsigned model, std::size_t size) {
   matte_room(0);
   return static_cast<int>(error);
 }
+EMSCRIPTEN_KEEPALIVE void matte_exact(int exact) { background().setExact(exact != 0); }
 // RGBA.
 EMSCRIPTEN_KEEPALIVE int matte_image(std::size_t width, std::size_t height) {
   if (room == nullptr || width > Background::kMostEdge || height > Background::kMostEdge) return 0;

@@ -127,6 +127,70 @@ TEST(MatteLayers, Stem) {
   }
 }
 
+TEST(MatteLayers, WholeNumbersAreNearFloats) {
+  for (const std::size_t inputs : {16U, 88U, 128U}) {
+    constexpr std::size_t kOutputs = 24;
+    constexpr std::size_t kPixels = 7;
+    const auto weight = some(inputs * kOutputs, 20);
+    const auto bias = some(kOutputs, 21);
+    const auto in = some(kPixels * inputs, 22, 3);
+    const auto added = some(kPixels * kOutputs, 23);
+    const auto gate = some(inputs, 24);
+    std::vector<float> gated = weight;
+    for (std::size_t at = 0; at < gated.size(); ++at) gated[at] *= gate[at / 8 % inputs];
+    for (const bool gates : {false, true}) {
+      const Dense layer{weight.data(), bias.data(), inputs, kOutputs};
+      const Dense exact{gates ? gated.data() : weight.data(), bias.data(), inputs, kOutputs};
+      std::vector<std::int16_t> quick(weight.size());
+      std::vector<float> scale(kOutputs);
+      quantise(layer, gates ? gate.data() : nullptr, quick.data(), scale.data());
+      std::vector<std::int16_t> rounded(in.size() + 8);
+      for (const auto activation : {Activation::kNone, Activation::kRelu, Activation::kHardSwish}) {
+        std::vector<float> wanted(kPixels * kOutputs);
+        std::vector<float> got(kPixels * kOutputs);
+        dense(exact, in.data(), kPixels, activation, added.data(), wanted.data());
+        dense(layer, {quick.data(), scale.data()}, in.data(), kPixels, activation, added.data(), rounded.data(),
+              got.data());
+        // Each product is off by a 4,000th of the largest weight and an 8,000th of the largest number, at most.
+        const float limit = static_cast<float>(inputs) * 3 * (1.0F / 4094 + 1.0F / 8000) * 1.6F;
+        for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], wanted[i], limit) << inputs;
+      }
+    }
+  }
+  // The largest numbers that there can be: nothing overflows.
+  const std::vector<float> ones(128 * 8, 1);
+  const std::vector<float> zero(8, 0);
+  const Dense layer{ones.data(), zero.data(), 128, 8};
+  std::vector<std::int16_t> quick(128 * 8);
+  std::vector<float> scale(8);
+  quantise(layer, nullptr, quick.data(), scale.data());
+  const std::vector<float> in(128, -1e6F);
+  std::vector<std::int16_t> rounded(128);
+  std::vector<float> out(8);
+  dense(layer, {quick.data(), scale.data()}, in.data(), 1, Activation::kNone, nullptr, rounded.data(), out.data());
+  for (const float value : out) EXPECT_NEAR(value, -128e6F, 128e3F);
+}
+
+TEST(MatteLayers, StemWithWholeNumbers) {
+  constexpr Map kSize{6, 16};
+  auto picture = some(kSize.height * kSize.width * 3, 25);
+  for (float& value : picture) value = std::abs(value);
+  const auto weight = some(27 * 16, 26);
+  const auto bias = some(16, 27);
+  std::vector<std::int16_t> quick(kStemWeights);
+  std::vector<float> scale(16);
+  quantiseStem(weight.data(), quick.data(), scale.data());
+  std::vector<std::int16_t> rounded(kSize.height * (kSize.width * 3 + kStemGap));
+  roundPicture(picture.data(), kSize, rounded.data());
+  for (std::size_t y = 0; y < kSize.height / 2; ++y) {
+    std::vector<float> wanted(kSize.width / 2 * 16);
+    std::vector<float> got(kSize.width / 2 * 16);
+    stemRow(weight.data(), bias.data(), picture.data(), kSize, y, wanted.data());
+    stemRow({quick.data(), scale.data()}, bias.data(), rounded.data(), kSize, y, got.data());
+    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], wanted[i], 27.0F / 4094 * 1.6F) << i << ' ' << y;
+  }
+}
+
 TEST(MatteLayers, ResizeKeepsTheMean) {
   constexpr Map kSize{3, 4};
   constexpr std::size_t kChannels = 4;
@@ -286,22 +350,24 @@ class MatteWhole : public testing::Test {
 
 TEST_F(MatteWhole, BothModelsOnEveryKindOfPicture) {
   Segmenter segmenter;
-  for (const auto model : {Model::kLandscape, Model::kSquare}) {
-    ASSERT_EQ(segmenter.load(model, bytes()), WeightsError::kNone);
-    ASSERT_TRUE(segmenter.ready());
-    EXPECT_EQ(segmenter.width(), 256);
-    EXPECT_EQ(segmenter.height(), model == Model::kSquare ? 256 : 144);
-    const std::size_t pixels = segmenter.width() * segmenter.height();
-    std::vector<float> person(pixels);
-    std::vector<float> again(pixels);
-    for (const auto& picture : {std::vector<float>(3 * pixels, 0.0F), std::vector<float>(3 * pixels, 1.0F),
-                                some(3 * pixels, 16), some(3 * pixels, 17, 1e6F)}) {
-      segmenter.run(picture, person);
-      for (const float value : person) ASSERT_TRUE(value >= 0 && value <= 1);
-      segmenter.run(picture, again);
-      EXPECT_EQ(again, person);
+  for (const bool exact : {false, true})
+    for (const auto model : {Model::kLandscape, Model::kSquare}) {
+      segmenter.setExact(exact);
+      ASSERT_EQ(segmenter.load(model, bytes()), WeightsError::kNone);
+      ASSERT_TRUE(segmenter.ready());
+      EXPECT_EQ(segmenter.width(), 256);
+      EXPECT_EQ(segmenter.height(), model == Model::kSquare ? 256 : 144);
+      const std::size_t pixels = segmenter.width() * segmenter.height();
+      std::vector<float> person(pixels);
+      std::vector<float> again(pixels);
+      for (const auto& picture : {std::vector<float>(3 * pixels, 0.0F), std::vector<float>(3 * pixels, 1.0F),
+                                  some(3 * pixels, 16), some(3 * pixels, 17, 1e6F)}) {
+        segmenter.run(picture, person);
+        for (const float value : person) ASSERT_TRUE(value >= 0 && value <= 1);
+        segmenter.run(picture, again);
+        EXPECT_EQ(again, person);
+      }
     }
-  }
 }
 
 TEST_F(MatteWhole, WhatIsNotReadySeesNobody) {

@@ -5,7 +5,8 @@
 namespace siegel::matte {
 namespace {
 
-constexpr std::size_t kModelPixels = 256 * 256;
+constexpr std::size_t kModelEdge = 256;
+constexpr std::size_t kModelPixels = kModelEdge * kModelEdge;
 // Below this no block of 8 x 8 pixels of the model's picture moved more than noise does.
 constexpr float kStill = 0.012F;
 // Half a second at 30 frames: what crept by below the limit is seen then.
@@ -22,6 +23,11 @@ WeightsError Background::load(Model model, std::span<const std::uint8_t> weights
   picture_.resize(3 * kModelPixels);
   person_.resize(kModelPixels);
   return (model == Model::kSquare ? square_ : wide_).load(model, weights);
+}
+
+void Background::setExact(bool exact) {
+  wide_.setExact(exact);
+  square_.setExact(exact);
 }
 
 bool Background::open(std::size_t width, std::size_t height) {

@@ -3,10 +3,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace siegel::matte {
 
-enum class Activation { kNone, kRelu, kHardSwish };
+enum class Activation : std::uint8_t { kNone, kRelu, kHardSwish };
 
 // A 1x1 convolution. `weight`: eight outputs side by side for each input, [outputs / 8][inputs][8].
 struct Dense {
@@ -15,6 +16,16 @@ struct Dense {
   std::size_t inputs = 0;
   std::size_t outputs = 0;
 };
+// The same with whole numbers: 12 bits and a scale for each output, pairs of inputs side by side, [outputs / 8][inputs
+// / 2] [8][2]. REQUIRES: an even number of inputs, at most 128.
+struct Dense16 {
+  const std::int16_t* weight = nullptr;
+  const float* scale = nullptr;
+};
+// Makes one of it; `weight` has room for as many, `scale` for `outputs`. `gate` (one for each input) is multiplied in,
+// if it is not null.
+void quantise(const Dense& layer, const float* gate, std::int16_t* weight, float* scale);
+
 // Each channel by itself; `weight` is [edge * edge][channels].
 struct Depthwise {
   const float* weight = nullptr;
@@ -31,6 +42,9 @@ struct Map {
 // out = activation(in * weight + bias), then + `added` unless that is null (may be `out`).
 void dense(const Dense& layer, const float* in, std::size_t pixels, Activation activation, const float* added,
            float* out);
+// With `quick` for the sums; `in` is rounded to `rounded` (room for pixels * inputs), as finely as the sums allow.
+void dense(const Dense& layer, const Dense16& quick, const float* in, std::size_t pixels, Activation activation,
+           const float* added, std::int16_t* rounded, float* out);
 // The same for one pixel, without order of memory in mind.
 void denseOne(const Dense& layer, const float* in, float* out);
 
@@ -41,6 +55,14 @@ void depthwiseRow(const Depthwise& layer, const float* in, Map size, std::size_t
 // 3x3 with stride 2 from three channels to 16, hard swish: row `y` of the result of a picture of `size`.
 // `weight` is [2][27][8].
 void stemRow(const float* weight, const float* bias, const float* picture, Map size, std::size_t y, float* out);
+
+// The same with whole numbers. quantiseStem makes [2][3][5][8][2] of it: five pairs for a row's nine numbers. `picture`
+// is what roundPicture made: rows of 3 * width + kStemGap numbers.
+inline constexpr std::size_t kStemGap = 8;
+inline constexpr std::size_t kStemWeights = 2 * 3 * 5 * 8 * 2;
+void quantiseStem(const float* weight, std::int16_t* quick, float* scale);
+void roundPicture(const float* picture, Map size, std::int16_t* out);
+void stemRow(const Dense16& quick, const float* bias, const std::int16_t* picture, Map size, std::size_t y, float* out);
 
 // Row `y` of a map of twice the size, bilinear with pixels' middles at halves.
 void resizeRow(const float* in, Map size, std::size_t channels, std::size_t y, float* out);

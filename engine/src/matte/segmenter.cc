@@ -32,20 +32,26 @@ float widen(std::uint16_t half) {
   return std::bit_cast<float>(sign | (exponent + 112) << 23U | fraction << 13U);
 }
 
+// A layer and the same with whole numbers.
+struct Both {
+  Dense exact;
+  Dense16 quick;
+};
+
 struct Block {
-  Dense expand;
+  Both expand;
   Depthwise depth;
   Dense squeeze;  // without weights where there is no gate
   Dense excite;
-  Dense project;
+  Both project;
   Activation activation = Activation::kRelu;
 };
 
 struct Step {
-  Dense up;
+  Both up;
   Dense squeeze;
   Dense excite;
-  Dense mix;
+  Both mix;
   Depthwise depth;
 };
 
@@ -81,6 +87,7 @@ class Segmenter::Network {
   void run(std::span<const float> picture, std::span<float> person);
 
   bool ready = false;
+  bool exact = false;
   Map size{};
 
  private:
@@ -94,14 +101,25 @@ class Segmenter::Network {
   void decode(std::span<float> person);
   // `in` becomes the map of twice the size, of what `skip` has and of `in`: its mixed rows lie in wide_ then.
   void mix(const Step& layers, const float* in, Map map, const float* skip);
+  // For few channels rounding takes as long as it saves.
+  [[nodiscard]] bool inWholeNumbers(const Both& layer) const {
+    return !exact && (layer.exact.inputs > kStem || layer.exact.outputs > kStem);
+  }
+  void apply(const Both& layer, const float* in, std::size_t count, Activation activation, const float* added,
+             float* out);
+  // The layer behind a gate: what it multiplies channel by channel is the same in its weights.
+  Both gated(const Both& layer);
   // gate_ from mean_.
   void gate(const Dense& squeeze, const Dense& excite);
 
   std::vector<float> values_;
   const float* stemWeight_ = nullptr;
   const float* stemBias_ = nullptr;
+  alignas(16) std::array<std::int16_t, kStemWeights> quickStem_{};
+  alignas(16) std::array<float, kStem> quickStemScale_{};
+  std::vector<std::int16_t> roundedPicture_;
   std::array<Block, kBlocks.size()> blocks_{};
-  Dense value_;
+  Both value_;
   Dense valueGate_;
   std::array<Step, kSteps.size()> steps_{};
   const float* outWeight_ = nullptr;
@@ -115,6 +133,11 @@ class Segmenter::Network {
   std::vector<float> narrow_;  // after depthwise layers; later what goes up
   std::vector<float> row_;
   std::vector<float> scaled_;  // weights times gates
+  std::vector<std::int16_t> quickScaled_;
+  std::array<float, kWidest> quickScale_{};
+  std::vector<std::int16_t> rounded_;
+  std::vector<std::int16_t> quick_;
+  std::vector<float> quickScales_;
   std::array<float, kWidest> mean_{};
   std::array<float, kWidest> hidden_{};
   std::array<float, kWidest> gate_{};
@@ -124,7 +147,8 @@ class Segmenter::Network {
 
 class Segmenter::Network::Reader {
  public:
-  Reader(const Weights& weights, std::vector<float>& values) : weights_(weights), values_(values) {}
+  Reader(const Weights& weights, Network& network)
+      : weights_(weights), values_(network.values_), quick_(network.quick_), scales_(network.quickScales_) {}
 
   WeightsError error = WeightsError::kNone;
 
@@ -156,6 +180,18 @@ class Segmenter::Network::Reader {
     const float* weight = read(whole, ".w", shape);
     return {weight, bias(whole, outputs), inputs, outputs};
   }
+  Both both(std::string_view block, std::string_view layer, std::size_t inputs, std::size_t outputs) {
+    Both result;
+    result.exact = dense(block, layer, inputs, outputs);
+    if (error != WeightsError::kNone) return result;
+    std::int16_t* weight = quick_.data() + quickUsed_;
+    float* scale = scales_.data() + scalesUsed_;
+    quantise(result.exact, nullptr, weight, scale);
+    result.quick = {weight, scale};
+    quickUsed_ += inputs * outputs;
+    scalesUsed_ += outputs;
+    return result;
+  }
   Depthwise depthwise(std::string_view block, std::size_t channels, std::size_t edge, std::size_t stride) {
     std::array<char, 16> name{};
     std::ranges::copy(std::string_view(".depth"), std::ranges::copy(block, name.begin()).out);
@@ -168,7 +204,11 @@ class Segmenter::Network::Reader {
  private:
   const Weights& weights_;
   std::vector<float>& values_;
+  std::vector<std::int16_t>& quick_;
+  std::vector<float>& scales_;
   std::size_t used_ = 0;
+  std::size_t quickUsed_ = 0;
+  std::size_t scalesUsed_ = 0;
 };
 
 WeightsError Segmenter::Network::load(Model model, std::span<const std::uint8_t> bytes) {
@@ -176,35 +216,38 @@ WeightsError Segmenter::Network::load(Model model, std::span<const std::uint8_t>
   Weights weights;
   if (const WeightsError error = weights.open(bytes); error != WeightsError::kNone) return error;
   values_.assign(kWeights, 0.0F);
-  Reader reader(weights, values_);
+  quick_.assign(kWeights, 0);
+  quickScales_.assign(kWeights / kOutputs, 0.0F);
+  Reader reader(weights, *this);
   stemWeight_ = reader.read("stem", ".w", {kStem / kOutputs, 9 * kColors, kOutputs, 1});
   stemBias_ = reader.bias("stem", kStem);
   for (std::size_t index = 0; index < kBlocks.size(); ++index) {
     const auto& [name, from, wide, to, edge, stride, narrow, activation] = kBlocks[index];
     Block& layers = blocks_[index];
-    layers.expand = reader.dense(name, ".expand", from, wide);
+    layers.expand = reader.both(name, ".expand", from, wide);
     layers.depth = reader.depthwise(name, wide, edge, stride);
     if (narrow != 0) {
       layers.squeeze = reader.dense(name, ".squeeze", wide, narrow);
       layers.excite = reader.dense(name, ".excite", narrow, wide);
     }
-    layers.project = reader.dense(name, ".project", wide, to);
+    layers.project = reader.both(name, ".project", wide, to);
     layers.activation = activation;
   }
-  value_ = reader.dense("head", ".value", kDeep, kWidest);
+  value_ = reader.both("head", ".value", kDeep, kWidest);
   valueGate_ = reader.dense("head", ".gate", kDeep, kWidest);
   for (std::size_t index = 0; index < kSteps.size(); ++index) {
     const auto& [name, from, to] = kSteps[index];
-    steps_[index] = {.up = reader.dense(name, ".up", from, to),
+    steps_[index] = {.up = reader.both(name, ".up", from, to),
                      .squeeze = reader.dense(name, ".squeeze", to, to),
                      .excite = reader.dense(name, ".excite", to, to),
-                     .mix = reader.dense(name, ".mix", to, to),
+                     .mix = reader.both(name, ".mix", to, to),
                      .depth = reader.depthwise(name, to, 3, 1)};
   }
   outWeight_ = reader.read("out", ".w", {1, kStem, 4, 1});
   outBias_ = reader.bias("out", 1);
   if (reader.error != WeightsError::kNone) return reader.error;
 
+  quantiseStem(stemWeight_, quickStem_.data(), quickStemScale_.data());
   size = model == Model::kSquare ? Map{256, 256} : Map{144, 256};
   const Map two = half(size);
   const Map four = half(two);
@@ -217,7 +260,10 @@ WeightsError Segmenter::Network::load(Model model, std::span<const std::uint8_t>
   wide_.resize(std::max(pixels(two) * kStem, pixels(four) * 72));
   narrow_.resize(std::max(pixels(four) * kStem, pixels(eight) * 88));
   row_.resize(2 * two.width * kStem);
+  roundedPicture_.resize(size.height * (size.width * kColors + kStemGap));
   scaled_.resize(kWidest * kDeep);
+  quickScaled_.resize(kWidest * kDeep);
+  rounded_.resize(std::max(pixels(two) * kStem, pixels(eight) * 88));
   ready = true;
   return WeightsError::kNone;
 }
@@ -236,8 +282,14 @@ void Segmenter::Network::run(std::span<const float> picture, std::span<float> pe
 
 void Segmenter::Network::encode(const float* picture) {
   Map map = half(size);
-  for (std::size_t y = 0; y < map.height; ++y)
-    stemRow(stemWeight_, stemBias_, picture, size, y, first_.data() + y * map.width * kStem);
+  if (!exact) roundPicture(picture, size, roundedPicture_.data());
+  for (std::size_t y = 0; y < map.height; ++y) {
+    float* row = first_.data() + y * map.width * kStem;
+    if (exact)
+      stemRow(stemWeight_, stemBias_, picture, size, y, row);
+    else
+      stemRow({quickStem_.data(), quickStemScale_.data()}, stemBias_, roundedPicture_.data(), size, y, row);
+  }
   block(blocks_[0], first_.data(), map, nullptr, second_.data());
   block(blocks_[1], second_.data(), map, nullptr, deep_[0].data());
   block(blocks_[2], deep_[0].data(), map, deep_[0].data(), third_.data());
@@ -257,25 +309,41 @@ void Segmenter::Network::gate(const Dense& squeeze, const Dense& excite) {
 
 void Segmenter::Network::block(const Block& layers, const float* in, Map& map, const float* added, float* out) {
   const auto& [expand, depth, squeeze, excite, project, activation] = layers;
-  dense(expand, in, pixels(map), activation, nullptr, wide_.data());
+  apply(expand, in, pixels(map), activation, nullptr, wide_.data());
   const Map from = map;
   map = {map.height / depth.stride, map.width / depth.stride};
   for (std::size_t y = 0; y < map.height; ++y)
     depthwiseRow(depth, wide_.data(), from, y, activation, narrow_.data() + y * map.width * depth.channels);
-  Dense last = project;
+  Both last = project;
   if (squeeze.weight != nullptr) {
     meanOf(narrow_.data(), pixels(map), depth.channels, mean_.data());
     gate(squeeze, excite);
-    // Channel by channel in front of a 1x1 convolution is the same as in its weights.
-    for (std::size_t o = 0; o < project.outputs; o += kOutputs)
-      for (std::size_t i = 0; i < project.inputs; ++i)
-        for (std::size_t lane = 0; lane < kOutputs; lane += kLanes) {
-          const std::size_t at = o * project.inputs + i * kOutputs + lane;
-          put4(scaled_.data() + at, get4(project.weight + at) * splat(gate_[i]));
-        }
-    last.weight = scaled_.data();
+    last = gated(project);
   }
-  dense(last, narrow_.data(), pixels(map), Activation::kNone, added, out);
+  apply(last, narrow_.data(), pixels(map), Activation::kNone, added, out);
+}
+
+void Segmenter::Network::apply(const Both& layer, const float* in, std::size_t count, Activation activation,
+                               const float* added, float* out) {
+  if (!inWholeNumbers(layer))
+    dense(layer.exact, in, count, activation, added, out);
+  else
+    dense(layer.exact, layer.quick, in, count, activation, added, rounded_.data(), out);
+}
+
+Both Segmenter::Network::gated(const Both& layer) {
+  const auto [weight, bias, inputs, outputs] = layer.exact;
+  if (inWholeNumbers(layer)) {
+    quantise(layer.exact, gate_.data(), quickScaled_.data(), quickScale_.data());
+    return {layer.exact, {quickScaled_.data(), quickScale_.data()}};
+  }
+  for (std::size_t o = 0; o < outputs; o += kOutputs)
+    for (std::size_t i = 0; i < inputs; ++i)
+      for (std::size_t lane = 0; lane < kOutputs; lane += kLanes) {
+        const std::size_t at = o * inputs + i * kOutputs + lane;
+        put4(scaled_.data() + at, get4(weight + at) * splat(gate_[i]));
+      }
+  return {{scaled_.data(), bias, inputs, outputs}, {}};
 }
 
 void Segmenter::Network::head() {
@@ -286,14 +354,14 @@ void Segmenter::Network::head() {
   meanOf(in, count, kDeep, mean_.data());
   denseOne(valueGate_, mean_.data(), gate_.data());
   for (std::size_t c = 0; c < kWidest; c += kLanes) put4(&gate_[c], sigmoid(get4(&gate_[c])));
-  dense(value_, in, count, Activation::kRelu, nullptr, wide_.data());
+  apply(value_, in, count, Activation::kRelu, nullptr, wide_.data());
   // These gates go into the weights of what comes next, too (decode).
 }
 
 void Segmenter::Network::mix(const Step& layers, const float* in, Map map, const float* skip) {
-  const std::size_t channels = layers.up.outputs;
+  const std::size_t channels = layers.up.exact.outputs;
   const Map twice{2 * map.height, 2 * map.width};
-  dense(layers.up, in, pixels(map), Activation::kNone, nullptr, narrow_.data());
+  apply(layers.up, in, pixels(map), Activation::kNone, nullptr, narrow_.data());
   // Resizing keeps the mean.
   meanOf(narrow_.data(), pixels(map), channels, hidden_.data());
   meanOf(skip, pixels(twice), channels, mean_.data());
@@ -303,7 +371,7 @@ void Segmenter::Network::mix(const Step& layers, const float* in, Map map, const
   for (std::size_t y = 0; y < twice.height; ++y) {
     resizeRow(narrow_.data(), map, channels, y, row_.data());
     gateAndAdd(skip + y * length, gate_.data(), row_.data(), twice.width, channels, row_.data());
-    dense(layers.mix, row_.data(), twice.width, Activation::kRelu, nullptr, wide_.data() + y * length);
+    apply(layers.mix, row_.data(), twice.width, Activation::kRelu, nullptr, wide_.data() + y * length);
   }
 }
 
@@ -311,13 +379,7 @@ void Segmenter::Network::decode(std::span<float> person) {
   Map map{size.height / 16, size.width / 16};
   const std::array<const float*, 3> skips = {third_.data(), second_.data(), first_.data()};
   Step layers = steps_[0];
-  for (std::size_t o = 0; o < layers.up.outputs; o += kOutputs)
-    for (std::size_t i = 0; i < kWidest; ++i)
-      for (std::size_t lane = 0; lane < kOutputs; lane += kLanes) {
-        const std::size_t at = o * kWidest + i * kOutputs + lane;
-        put4(scaled_.data() + at, get4(layers.up.weight + at) * splat(gate_[i]));
-      }
-  layers.up.weight = scaled_.data();
+  layers.up = gated(layers.up);
   const float* in = wide_.data();
   for (std::size_t index = 0; index < kSteps.size(); ++index) {
     if (index > 0) layers = steps_[index];
@@ -347,6 +409,7 @@ Segmenter::~Segmenter() = default;
 WeightsError Segmenter::load(Model model, std::span<const std::uint8_t> weights) {
   return network_->load(model, weights);
 }
+void Segmenter::setExact(bool exact) { network_->exact = exact; }
 bool Segmenter::ready() const { return network_->ready; }
 std::size_t Segmenter::width() const { return network_->size.width; }
 std::size_t Segmenter::height() const { return network_->size.height; }

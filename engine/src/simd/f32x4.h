@@ -24,6 +24,14 @@ inline void put4(float* to, F4 x) { std::memcpy(to, &x, sizeof x); }
 inline F4 larger(F4 a, F4 b) { return a > b ? a : b; }
 inline F4 smaller(F4 a, F4 b) { return a < b ? a : b; }
 inline F4 relu4(F4 x) { return larger(x, splat(0)); }
+// a * b + c; with relaxed SIMD in one instruction, where the processor has it.
+inline F4 multiplyAdd(F4 a, F4 b, F4 c) {
+#if defined(__wasm_relaxed_simd__)
+  return __builtin_wasm_relaxed_madd_f32x4(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
 inline float sum(F4 x) { return (x[0] + x[1]) + (x[2] + x[3]); }
 
 // e^x for |x| <= 40 (beyond that as at 40): 2^n times the Taylor series of 2^f, |f| <= 1/2, to the sixth power.

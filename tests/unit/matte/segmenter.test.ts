@@ -18,6 +18,7 @@ interface Exports {
   _initialize?(): void;
   matte_room(size: number): number;
   matte_load(model: number, size: number): number;
+  matte_exact(exact: number): void;
   matte_picture(): number;
   matte_person(): number;
   matte_run(model: number): number;
@@ -29,6 +30,7 @@ async function open(model: number, file: Uint8Array, expected = 0): Promise<Expo
   exports._initialize?.();
   new Uint8Array(exports.memory.buffer).set(file, exports.matte_room(file.length));
   expect(exports.matte_load(model, file.length)).toBe(expected);
+  exports.matte_exact(1);
   return exports;
 }
 function run(exports: Exports, model: number, seen: Float32Array): Float32Array {
@@ -73,6 +75,28 @@ describe.each([
     // Else the pictures would prove nothing.
     expect(found).toBeGreaterThanOrEqual(6);
     expect(ours.memory.buffer).toBe(buffer);
+  });
+
+  test('with whole numbers in the 1x1 convolutions people stay where they are', async () => {
+    const theirs = await oracle(file);
+    const ours = await open(number, weights(name));
+    ours.matte_exact(0);
+    let change = 0;
+    for (const person of kPeople) {
+      const seen = picture(person, width, height);
+      const [wanted, got] = [theirs(seen), run(ours, number, seen)];
+      let [both, either, off] = [0, 0, 0];
+      for (let i = 0; i < wanted.length; ++i) {
+        const [a, b] = [(wanted[i] as number) > 0.5, (got[i] as number) > 0.5];
+        if (a && b) ++both;
+        if (a || b) ++either;
+        off += Math.abs((wanted[i] as number) - (got[i] as number));
+      }
+      change += either === 0 ? 0 : 1 - both / either;
+      expect(off / wanted.length, person).toBeLessThan(2e-3);
+    }
+    // Intersection over union with what the published model says, in the mean.
+    expect(change / kPeople.length).toBeLessThan(1e-3);
   });
 
   test('no people: noise, black, white', async () => {

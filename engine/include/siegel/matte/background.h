@@ -40,6 +40,9 @@ class Background {
   // A model may be replaced at any time. Without the square one the wide one is used for all frames.
   WeightsError load(Model model, std::span<const std::uint8_t> weights);
 
+  // See Segmenter::setExact.
+  void setExact(bool exact);
+
   // For frames of this size. The matte is forgotten: everything is blurred until the next one.
   bool open(std::size_t width, std::size_t height);
   // Room for a frame in this layout; empty before open().

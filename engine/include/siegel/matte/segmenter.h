@@ -37,6 +37,9 @@ class Segmenter {
   // ready.
   WeightsError load(Model model, std::span<const std::uint8_t> weights);
   [[nodiscard]] bool ready() const;
+  // 1x1 convolutions with floats, not with whole numbers of 12 bits (weights) and 13 to 16 (what goes in, with a scale
+  // for each map): slower, and closer to the published model by some thousandths.
+  void setExact(bool exact);
 
   // Of the model that was loaded last.
   [[nodiscard]] std::size_t width() const;
