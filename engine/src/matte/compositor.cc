@@ -68,6 +68,15 @@ class Compositor::Impl {
   float change = 1;
 
  private:
+  bool seen_ = false;       // a picture, in this size and this way up
+  bool remembers_ = false;  // what the network said
+  bool cutFits_ = false;    // cut_ is of image_, this size, way and colours
+  Colors colors_{};
+  Turn turn_ = Turn::kNone;
+  Enlarger luma_;
+  Enlarger lumaOfTiny_;
+  Enlarger chromaOfTiny_;
+
   void guide();
   void blur(bool whole, std::size_t radius);
   void cutImage();
@@ -82,11 +91,6 @@ class Compositor::Impl {
   Extent tinyPitched_{};
   std::size_t factor_ = 0;
   ConstFrame in_{};
-  Colors colors_{};
-  Turn turn_ = Turn::kNone;
-  Enlarger luma_;
-  Enlarger lumaOfTiny_;
-  Enlarger chromaOfTiny_;
 
   std::array<std::vector<std::uint8_t>, kPlanes> planes_;  // small
   std::vector<std::uint16_t> sums_;
@@ -95,12 +99,10 @@ class Compositor::Impl {
   std::vector<Tap> acrossSmall_;  // of the small planes, out of the model's picture
   std::vector<Tap> downSmall_;
 
-  bool seen_ = false;
   Extent pictureSize_{};
   std::vector<float> before_;  // luma of the picture before
   std::vector<float> moved_;   // how much it moved, 0..1
   std::vector<float> person_;  // steadied
-  bool remembers_ = false;
 
   std::array<std::vector<float>, 6> work_;  // small, pitched
   std::vector<float> room_;
@@ -118,7 +120,6 @@ class Compositor::Impl {
   std::vector<std::uint8_t> image_;  // RGBA, as given
   Extent imageSize_{};
   std::array<std::vector<std::uint8_t>, kPlanes> cut_;  // in the frame's size and colours
-  bool cutFits_ = false;
 };
 
 // --- Sizes -----------------------------------------------------------------------------------------------------------
@@ -479,13 +480,15 @@ void eights(std::size_t count, const std::uint8_t* in, std::uint8_t* out, const 
 
 void Compositor::Impl::composeLuma(bool image, std::size_t y, const std::uint8_t* in, std::uint8_t* out,
                                    std::int16_t* alphas) {
-  auto& [slopes, offsets, backgrounds] = wideRows_;
-  luma_.row(slope_.data(), small_, y, narrowRow_.data(), slopes.data());
-  luma_.row(offset_.data(), small_, y, narrowRow_.data(), offsets.data());
-  lumaOfTiny_.row(background_[0].data(), tiny_, y, narrowRow_.data(), backgrounds.data());
-  const Behind behind{backgrounds.data(), image ? cut_[0].data() + y * size_.width : nullptr};
+  std::int16_t* slopes = wideRows_[0].data();
+  std::int16_t* offsets = wideRows_[1].data();
+  std::int16_t* backgrounds = wideRows_[2].data();
+  luma_.row(slope_.data(), small_, y, narrowRow_.data(), slopes);
+  luma_.row(offset_.data(), small_, y, narrowRow_.data(), offsets);
+  lumaOfTiny_.row(background_[0].data(), tiny_, y, narrowRow_.data(), backgrounds);
+  const Behind behind{backgrounds, image ? cut_[0].data() + y * size_.width : nullptr};
   eights(size_.width, in, out, [&](std::size_t x, const std::uint8_t* from, std::uint8_t* to) {
-    const Short8 alpha = alphaOf(get8(&slopes[x]), get8(&offsets[x]), widen8(from));
+    const Short8 alpha = alphaOf(get8(slopes + x), get8(offsets + x), widen8(from));
     put8(alphas + x, alpha);
     mix8(from, alpha, behind, x, to);
   });

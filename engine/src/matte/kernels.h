@@ -59,7 +59,7 @@ void stemRow(const float* weight, const float* bias, const float* picture, Map s
 // The same with whole numbers. quantiseStem makes [2][3][5][8][2] of it: five pairs for a row's nine numbers. `picture`
 // is what roundPicture made: rows of 3 * width + kStemGap numbers.
 inline constexpr std::size_t kStemGap = 8;
-inline constexpr std::size_t kStemWeights = 2 * 3 * 5 * 8 * 2;
+inline constexpr std::size_t kStemWeights = std::size_t{2} * 3 * 5 * 8 * 2;
 void quantiseStem(const float* weight, std::int16_t* quick, float* scale);
 void roundPicture(const float* picture, Map size, std::int16_t* out);
 void stemRow(const Dense16& quick, const float* bias, const std::int16_t* picture, Map size, std::size_t y, float* out);
