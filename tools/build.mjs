@@ -130,6 +130,20 @@ async function main() {
   for (const profile of ['eco', 'hq'])
     cpSync(join(cache, `denoise-2/siegel-denoise-${profile}.bin`), join(assets, `siegel-denoise-${profile}.bin`));
 
+  // The same for cameras: a worker, the module in two builds, and the models.
+  await build({
+    ...shared,
+    entryPoints: { 'siegel-background-worker': join(root, 'web/effects/background/background_worker.ts') },
+    outdir: assets,
+  });
+  for (const variant of ['simd', 'relaxed'])
+    cpSync(
+      join(root, `build/wasm-${variant}/wasm/siegel-matte-${variant}.wasm`),
+      join(assets, `siegel-matte-${variant}.wasm`),
+    );
+  for (const model of ['landscape', 'square'])
+    cpSync(join(cache, `matte-1/siegel-matte-${model}.bin`), join(assets, `siegel-matte-${model}.bin`));
+
   say('drop-in worker for Jitsi');
   await build({
     ...shared,

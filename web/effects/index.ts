@@ -1,4 +1,15 @@
-/** Effects on a person's own sound, before anything is sealed. Local; nothing leaves the browser for them. */
+/** Effects on a person's own sound and picture, before anything is sealed. Local; nothing leaves the browser for them. */
+export { Background, createBackground, framePath, startBackground } from './background/background';
+export type {
+  BackgroundEvents,
+  BackgroundFailure,
+  BackgroundOptions,
+  BackgroundReport,
+  BackgroundState,
+  BackgroundType,
+  Effort,
+  StageTimes,
+} from './background/types';
 export { createDenoiser, Denoiser, startDenoiser } from './denoiser';
 export { type Hearing, playHearing, recordHearing } from './hear';
 export { JitsiNoiseSuppression, type JitsiTrackLike } from './jitsi';

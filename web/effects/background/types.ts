@@ -64,10 +64,16 @@ export type ToWorker =
   | { kind: 'image'; width: number; height: number; data: ArrayBuffer }
   /** Chromium: the camera's frames and where they go. */
   | { kind: 'streams'; readable: ReadableStream; writable: WritableStream }
+  /** Chromium: another camera; where its frames go stays. */
+  | { kind: 'source'; readable: ReadableStream }
   /** Others: one frame; one comes back. */
   | { kind: 'frame'; frame: VideoFrame }
   /** What is seen may be another place now. */
   | { kind: 'cover' }
+  /** A page that is not seen has no callback for a frame: say `tick` so often instead. 0: no more. */
+  | { kind: 'ticks'; everyMs: number }
+  /** Answered by `alive`. */
+  | { kind: 'ask' }
   | { kind: 'close' };
 
 export type FromWorker =
@@ -75,5 +81,37 @@ export type FromWorker =
   | { kind: 'failed'; failure: BackgroundFailure }
   | { kind: 'frame'; frame: VideoFrame }
   | { kind: 'effort'; from: Effort; to: Effort }
+  /** The camera's stream is at its end. */
   | { kind: 'ended' }
+  | { kind: 'tick' }
+  | { kind: 'alive' }
   | ({ kind: 'report' } & BackgroundReport);
+
+// Of the page ---------------------------------------------------------------------------------------------------------------
+
+/**
+ * - `starting`: module or model are on their way; what comes out is a plain colour.
+ * - `running`: frames go through the engine. Whether people were found: the reports' `covered`.
+ * - `failed`: nothing comes out but a plain colour, a blurred picture, or nothing at all; see `failure`. A worker that ended is
+ *   started again by itself, three times at most; setSource and setType try again, too. `track` is another one then.
+ */
+export type BackgroundState = 'starting' | 'running' | 'failed' | 'closed';
+
+export interface BackgroundOptions {
+  /** Default: blur-strong. */
+  type?: BackgroundType;
+  /** For `image`: anything that can be drawn; its pixels stay on this device. */
+  image?: ImageBitmapSource;
+  /** Folder of worker, module and models. Default: `assets` beside the folder of this module. */
+  assets?: string | URL;
+  /** Frames a second at most where the page makes them (Firefox). Default: 30. */
+  frameRate?: number;
+}
+
+export interface BackgroundEvents {
+  /** `state`, `failure`, `type`, `effort` or `track` changed. */
+  change: undefined;
+  failed: BackgroundFailure;
+  effort: { from: Effort; to: Effort };
+  report: BackgroundReport;
+}

@@ -25,6 +25,7 @@ export class BackgroundWorker {
   #writer: WritableStreamDefaultWriter<VideoFrame> | undefined;
   #waiting: VideoFrame | undefined;
   #busy = false;
+  #ticks: ReturnType<typeof setInterval> | undefined;
   #reported: number | undefined;
   #frames = 0;
   #covered = 0;
@@ -54,12 +55,19 @@ export class BackgroundWorker {
         this.#core.cover();
         return;
       case 'streams':
-        return this.#pump(
-          message.readable as ReadableStream<VideoFrame>,
-          message.writable as WritableStream<VideoFrame>,
-        );
+        this.#writer = (message.writable as WritableStream<VideoFrame>).getWriter();
+        return this.#pump(message.readable as ReadableStream<VideoFrame>);
+      case 'source':
+        return this.#pump(message.readable as ReadableStream<VideoFrame>);
+      case 'ticks':
+        clearInterval(this.#ticks);
+        if (message.everyMs > 0) this.#ticks = setInterval(() => this.#post({ kind: 'tick' }), message.everyMs);
+        return;
       case 'frame':
         return this.#frame(message.frame);
+      case 'ask':
+        this.#post({ kind: 'alive' });
+        return;
       case 'close':
         return this.#close();
     }
@@ -75,25 +83,31 @@ export class BackgroundWorker {
     this.#post({ kind: 'ready' });
   }
 
-  async #pump(readable: ReadableStream<VideoFrame>, writable: WritableStream<VideoFrame>): Promise<void> {
+  /** Until this stream ends or another one takes its place. */
+  async #pump(readable: ReadableStream<VideoFrame>): Promise<void> {
+    const before = this.#reader;
     const reader = readable.getReader();
-    const writer = writable.getWriter();
-    [this.#reader, this.#writer] = [reader, writer];
+    this.#reader = reader;
+    if (before) {
+      this.#core.cover();
+      await before.cancel().catch(() => {});
+    }
+    const writer = this.#writer;
+    const current = () => !this.#closed && this.#reader === reader && writer !== undefined;
     try {
-      while (!this.#closed) {
+      while (current()) {
         const { value, done } = await reader.read();
         if (done) break;
         const result = await this.#work(value);
-        if (this.#closed) {
-          result.close();
-          break;
-        }
-        await writer.write(result);
+        if (current()) await writer?.write(result);
+        else result.close();
       }
     } catch {
       // One of the ends is gone: the camera, or whoever watched.
+      await reader.cancel().catch(() => {});
     }
-    await this.#close();
+    if (this.#reader !== reader || this.#closed) return;
+    this.#reader = undefined;
     this.#post({ kind: 'ended' });
   }
 
@@ -145,6 +159,7 @@ export class BackgroundWorker {
 
   async #close(): Promise<void> {
     this.#closed = true;
+    clearInterval(this.#ticks);
     this.#waiting?.close();
     this.#waiting = undefined;
     await Promise.allSettled([this.#reader?.cancel(), this.#writer?.abort()]);
