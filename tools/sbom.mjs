@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { models } from './matte/model.mjs';
 
 const emscripten = (root) => {
   const script = readFileSync(join(root, 'tools/setup/emscripten.sh'), 'utf8');
@@ -121,6 +122,15 @@ export function sbom(root, dist, files, inputs) {
         licenses: [{ license: { id: 'BSD-3-Clause' } }],
         hashes: [{ alg: 'SHA-256', content: weights.rnnoise }],
       },
+      ...Object.values(models).map(({ file, sha256 }) => ({
+        type: 'machine-learning-model',
+        name: file,
+        version: project.devDependencies['@mediapipe/selfie_segmentation'],
+        description: 'MediaPipe selfie segmentation, the weights alone',
+        purl: `pkg:npm/%40mediapipe/selfie_segmentation@${project.devDependencies['@mediapipe/selfie_segmentation']}`,
+        licenses: [{ license: { id: 'Apache-2.0' } }],
+        hashes: [{ alg: 'SHA-256', content: sha256 }],
+      })),
       ...npmPackages(root, inputs),
     ],
   };

@@ -278,6 +278,14 @@ const suites = {
     }
     const denoiser = gzip('siegel-denoise.wasm');
     tally.check(`siegel-denoise.wasm: ${denoiser} B gzipped of 60000`, denoiser <= 60_000);
+    for (const variant of ['simd', 'relaxed']) {
+      const matte = gzip(`siegel-matte-${variant}.wasm`);
+      tally.check(`siegel-matte-${variant}.wasm: ${matte} B gzipped of 60000`, matte <= 60_000);
+    }
+    for (const model of ['landscape', 'square']) {
+      const { length } = readFileSync(join(root, `dist/assets/siegel-matte-${model}.bin`));
+      tally.check(`siegel-matte-${model}.bin: ${length} B of 250000`, length <= 250_000);
+    }
   },
 
   async browser(tally) {
@@ -304,6 +312,15 @@ const suites = {
     }
     if (!chosen.includes('tools')) await vitest(tally, 'tests/tools/denoise.test.mjs');
     await playwright(tally, 'tests/denoise/playwright.config.ts', 'playwright-denoise.json');
+  },
+
+  async background(tally) {
+    if (!(await buildSite(tally))) return;
+    if (!chosen.includes('unit')) {
+      await vitest(tally, 'tests/unit/matte');
+      await vitest(tally, 'tests/unit/background');
+    }
+    await playwright(tally, 'tests/background/playwright.config.ts', 'playwright-background.json');
   },
 
   async jitsi(tally) {
