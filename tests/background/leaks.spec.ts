@@ -84,6 +84,25 @@ test('without module and without models', async ({ page }) => {
   await expect.poll(async () => (await told(page)).failed).toEqual(['module']);
 });
 
+test("as a processor of livekit-client's own track, and with another camera", async ({ page }) => {
+  await page.goto(`${server.url}/tests/background/`);
+  await page.waitForFunction(() => 'stage' in globalThis);
+  await page.evaluate(() => stage.liveKit());
+  await more(page, 20);
+  await page.evaluate(() => stage.liveKitCamera());
+  await more(page, 20);
+  await nothing(page);
+});
+
+test('as an effect of lib-jitsi-meet: the track that it gives at once', async ({ page }) => {
+  await page.goto(`${server.url}/tests/background/`);
+  await page.waitForFunction(() => 'stage' in globalThis);
+  await page.evaluate(() => stage.jitsi());
+  await more(page, 20);
+  await nothing(page);
+  expect(await told(page)).toMatchObject({ state: 'running', failed: [] });
+});
+
 test('a page that nobody sees goes on', async ({ page, context }) => {
   await open(page);
   await more(page, 10);

@@ -349,6 +349,7 @@ class PageFrames {
   readonly #ticks: (everyMs: number) => void;
   readonly #onVisibility = () => this.#clock();
   #closed = false;
+  #looking = false;
   #last = 0;
 
   constructor(frameRate: number, send: (frame: VideoFrame) => void, ticks: (everyMs: number) => void) {
@@ -368,7 +369,8 @@ class PageFrames {
   watch(track: MediaStreamTrack): void {
     this.#video.srcObject = new MediaStream([track]);
     void this.#video.play().catch(() => {});
-    this.#next();
+    if (!this.#looking) this.#next();
+    this.#looking = true;
     this.#clock();
   }
 

@@ -2,7 +2,15 @@
  * A made-up camera that shows a room with a pattern and nobody in it, the background's track sent over a real connection, and a
  * receiver that looks at every frame for the pattern.
  */
-import { type Background, type BackgroundFailure, type BackgroundType, startBackground } from '../../../../web/effects';
+import { LocalVideoTrack } from 'livekit-client';
+import {
+  type Background,
+  type BackgroundFailure,
+  type BackgroundType,
+  JitsiBackground,
+  LiveKitBackground,
+  startBackground,
+} from '../../../../web/effects';
 
 const kSquare = 16;
 /** Mean difference of neighbouring squares, 0..255: 160 in the room itself, less than a tenth of it when it is blurred. */
@@ -118,6 +126,7 @@ class Receiver {
 let room: Room | undefined;
 let background: Background | undefined;
 let receiver: Receiver | undefined;
+let liveKitTrack: LocalVideoTrack | undefined;
 const told: Told = { state: '', failed: [], efforts: [], frames: 0, covered: 0 };
 
 declare global {
@@ -125,6 +134,11 @@ declare global {
     open(type: BackgroundType, width?: number, height?: number): Promise<void>;
     /** The browser's own camera instead of the room. */
     device(): Promise<void>;
+    /** livekit-client's own track with our processor; its camera is another one later. */
+    liveKit(): Promise<void>;
+    liveKitCamera(): Promise<void>;
+    /** As lib-jitsi-meet does it: what startEffect gives is sent at once. */
+    jitsi(): Promise<void>;
     type(type: BackgroundType): void;
     resize(width: number, height: number): void;
     camera(): void;
@@ -166,6 +180,33 @@ globalThis.stage = {
   async device() {
     const [camera] = (await navigator.mediaDevices.getUserMedia({ video: true })).getVideoTracks();
     await begin(camera as MediaStreamTrack, 'blur-strong');
+  },
+  async liveKit() {
+    room = new Room(640, 360);
+    liveKitTrack = new LocalVideoTrack(room.track);
+    await liveKitTrack.setProcessor(new LiveKitBackground({ assets: '/assets/' }) as never);
+    receiver = new Receiver();
+    await receiver.watch(liveKitTrack.mediaStreamTrack);
+  },
+  async liveKitCamera() {
+    const before = room;
+    room = new Room(640, 360);
+    await liveKitTrack?.replaceTrack(room.track);
+    before?.stop();
+  },
+  async jitsi() {
+    room = new Room(640, 360);
+    const effect = new JitsiBackground({ assets: '/assets/' });
+    if (
+      !effect.isEnabled({ isVideoTrack: () => true }) ||
+      effect.isEnabled({ isVideoTrack: () => true, videoType: 'desktop' })
+    )
+      throw new Error('for cameras alone');
+    const [track] = effect.startEffect(new MediaStream([room.track])).getVideoTracks();
+    background = effect.background;
+    background?.on('failed', (failure) => told.failed.push(failure));
+    receiver = new Receiver();
+    await receiver.watch(track as MediaStreamTrack);
   },
   type: (type) => background?.setType(type),
   resize: (width, height) => room?.resize(width, height),
