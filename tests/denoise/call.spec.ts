@@ -25,6 +25,8 @@ test('what others hear: tones with it off, nothing of them with it on', async ()
   const bert = await call.add('firefox');
   await call.join(ada);
   await call.join(bert);
+  // Two browsers on two cores: pictures would leave no time for hq, and it would step down.
+  for (const { page } of [ada, bert]) await page.getByRole('button', { name: 'Turn camera off' }).click();
   for (const [person, other] of [
     [ada, bert],
     [bert, ada],
@@ -33,8 +35,23 @@ test('what others hear: tones with it off, nothing of them with it on', async ()
     await test.step(`the browser's own: ${person.name} hears ${other.name}`, () => hears(person, other, elements));
     await test.step(`${other.name} turns it on`, async () => {
       await mode(other, 'On (recommended)');
-      await expect(other.page.locator('[data-running=hq]')).toBeVisible({ timeout: 20_000 });
-      await expect.poll(async () => (await listen(person, elements.audio)).rms, { timeout: 20_000 }).toBeLessThan(0.01);
+      const best = other.page.locator('[data-running=hq]');
+      await expect(best).toBeVisible({ timeout: 20_000 });
+      await expect
+        .poll(
+          async () => {
+            // A machine that is too busy steps down to what lets tones pass, and says so. Chosen anew it begins with the best.
+            if (!(await best.isVisible())) {
+              const choice = other.page.getByLabel('Noise suppression');
+              await choice.selectOption({ label: 'The browser’s own' });
+              await choice.selectOption({ label: 'On (recommended)' });
+              await expect(best).toBeVisible({ timeout: 20_000 });
+            }
+            return (await listen(person, elements.audio)).rms;
+          },
+          { timeout: 60_000 },
+        )
+        .toBeLessThan(0.01);
       await isAccessible(other.page, 'settings');
       await other.page.keyboard.press('Escape');
     });

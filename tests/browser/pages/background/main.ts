@@ -126,7 +126,7 @@ class Receiver {
 let room: Room | undefined;
 let background: Background | undefined;
 let receiver: Receiver | undefined;
-let liveKitTrack: LocalVideoTrack | undefined;
+let processor: LiveKitBackground | undefined;
 const told: Told = { state: '', failed: [], efforts: [], frames: 0, covered: 0 };
 
 declare global {
@@ -183,15 +183,17 @@ globalThis.stage = {
   },
   async liveKit() {
     room = new Room(640, 360);
-    liveKitTrack = new LocalVideoTrack(room.track);
-    await liveKitTrack.setProcessor(new LiveKitBackground({ assets: '/assets/' }) as never);
+    const track = new LocalVideoTrack(room.track);
+    processor = new LiveKitBackground({ assets: '/assets/' });
+    await track.setProcessor(processor as never);
     receiver = new Receiver();
-    await receiver.watch(liveKitTrack.mediaStreamTrack);
+    // What it publishes.
+    await receiver.watch(track.getProcessor()?.processedTrack as MediaStreamTrack);
   },
   async liveKitCamera() {
     const before = room;
     room = new Room(640, 360);
-    await liveKitTrack?.replaceTrack(room.track);
+    await processor?.restart({ track: room.track });
     before?.stop();
   },
   async jitsi() {
