@@ -58,10 +58,11 @@ bool Background::see(Layout layout, const Colors& colors, Turn turn) {
   std::uint8_t* y = frame_.data();
   std::uint8_t* u = y + width_ * height_;
   std::uint8_t* v = u + across * down;
+  const std::uint8_t* luma = y;
   Colors meant = colors;
   if (layout == Layout::kNv12) {
     if (other_.size() < frame_.size()) return false;
-    std::copy_n(other_.data(), width_ * height_, y);
+    luma = other_.data();
     const std::uint8_t* pairs = other_.data() + width_ * height_;
     for (std::size_t i = 0; i < across * down; ++i) {
       u[i] = pairs[2 * i];
@@ -85,10 +86,9 @@ bool Background::see(Layout layout, const Colors& colors, Turn turn) {
         v[at] = static_cast<std::uint8_t>(((112 * r - 94 * g - 18 * b + 128) >> 8) + 128);
       }
   }
-  compositor_.frame({{y, u, v}, {width_, across, across}}, meant, turn);
-  const bool turned = turn == Turn::kQuarter || turn == Turn::kThreeQuarters;
-  const bool upright = turned ? width_ > height_ : height_ > width_;
-  Segmenter* chosen = upright && square_.ready() ? &square_ : &wide_;
+  compositor_.frame({{luma, u, v}, {width_, across, across}}, meant, turn);
+  const bool high = swapsSides(turn) ? width_ > height_ : height_ > width_;
+  Segmenter* chosen = high && square_.ready() ? &square_ : &wide_;
   if (chosen != chosen_) compositor_.cover();
   chosen_ = chosen;
   if (!chosen_->ready()) return true;

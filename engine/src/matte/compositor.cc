@@ -64,10 +64,24 @@ class Compositor::Impl {
   void compose(Effect effect, const Frame& out);
   void showMatte(std::span<std::uint8_t> out) const;
 
+  // The matte and what it came from.
+  void forget() {
+    covered = true;
+    seen_ = remembers_ = false;
+  }
+
   bool covered = true;
   float change = 1;
 
  private:
+  void guide();
+  void blur(bool whole, std::size_t radius);
+  void makeRoomForImage();
+  void cutImage();
+  void composeLuma(bool image, std::size_t y, const std::uint8_t* in, std::uint8_t* out, std::int16_t* alphas);
+  void meanAlphas();
+  void composeChroma(std::size_t plane, bool image, std::size_t y, const std::uint8_t* in, std::uint8_t* out);
+
   bool seen_ = false;       // a picture, in this size and this way up
   bool remembers_ = false;  // what the network said
   bool cutFits_ = false;    // cut_ is of image_, this size, way and colours
@@ -76,13 +90,6 @@ class Compositor::Impl {
   Enlarger luma_;
   Enlarger lumaOfTiny_;
   Enlarger chromaOfTiny_;
-
-  void guide();
-  void blur(bool whole, std::size_t radius);
-  void cutImage();
-  void composeLuma(bool image, std::size_t y, const std::uint8_t* in, std::uint8_t* out, std::int16_t* alphas);
-  void meanAlphas();
-  void composeChroma(std::size_t plane, bool image, std::size_t y, const std::uint8_t* in, std::uint8_t* out);
 
   Extent size_{};
   Extent small_{};
@@ -125,9 +132,9 @@ class Compositor::Impl {
 // --- Sizes -----------------------------------------------------------------------------------------------------------
 
 bool Compositor::Impl::open(std::size_t width, std::size_t height) {
-  covered = true;
+  forget();
   change = 1;
-  seen_ = remembers_ = cutFits_ = false;
+  cutFits_ = false;
   size_ = {};
   if (width < kLeast || height < kLeast || width > kMostWidth || height > kMostHeight) return false;
   size_ = {width, height};
@@ -158,6 +165,7 @@ bool Compositor::Impl::open(std::size_t width, std::size_t height) {
   before_.assign(kModelEdge * kModelEdge, 0);
   moved_.assign(kModelEdge * kModelEdge, 0);
   person_.assign(kModelEdge * kModelEdge, 0);
+  makeRoomForImage();
   return true;
 }
 
@@ -170,8 +178,8 @@ void Compositor::Impl::frame(const ConstFrame& in, const Colors& colors, Turn tu
   colors_ = colors;
   if (turn != turn_) {
     // Another way up is another picture.
-    covered = true;
-    seen_ = remembers_ = cutFits_ = false;
+    forget();
+    cutFits_ = false;
   }
   turn_ = turn;
   reduce(in.planes[0], in.strides[0], size_, factor_, sums_.data(), planes_[0].data());
@@ -184,16 +192,14 @@ void Compositor::Impl::picture(std::size_t width, std::size_t height, std::span<
   if (size_.width == 0 || width > kModelEdge || height > kModelEdge || width % kLanes != 0 ||
       rgb.size() != 3 * width * height)
     return;
-  // For each turn: which axis of the frame the picture's rows run along, and from which end.
-  const bool turned = turn_ == Turn::kQuarter || turn_ == Turn::kThreeQuarters;
-  const bool reverseAcross = turn_ == Turn::kHalf || turn_ == Turn::kThreeQuarters;
-  const bool reverseDown = turn_ == Turn::kHalf || turn_ == Turn::kQuarter;
+  // Which side of the frame the picture's rows run along, and from which end.
+  const bool turned = swapsSides(turn_);
   if (turned) {
     makeAxis(small_.height, width, small_.width, turn_ == Turn::kQuarter, across_);
     makeAxis(small_.width, height, 1, turn_ == Turn::kThreeQuarters, down_);
   } else {
-    makeAxis(small_.width, width, 1, reverseAcross, across_);
-    makeAxis(small_.height, height, small_.width, reverseDown, down_);
+    makeAxis(small_.width, width, 1, turn_ == Turn::kHalf, across_);
+    makeAxis(small_.height, height, small_.width, turn_ == Turn::kHalf, down_);
   }
   const Matrix matrix = matrixOf(colors_);
   constexpr float kShare = 1.0F / 255;
@@ -255,7 +261,7 @@ void Compositor::Impl::matte(std::size_t width, std::size_t height, std::span<co
   }
   remembers_ = true;
 
-  const bool turned = turn_ == Turn::kQuarter || turn_ == Turn::kThreeQuarters;
+  const bool turned = swapsSides(turn_);
   if (turned) {
     makeAxis(height, small_.width, width, turn_ == Turn::kThreeQuarters, acrossSmall_);
     makeAxis(width, small_.height, 1, turn_ == Turn::kQuarter, downSmall_);
@@ -366,14 +372,23 @@ bool Compositor::Impl::image(std::span<const std::uint8_t> rgba, std::size_t wid
     return false;
   image_.assign(rgba.begin(), rgba.end());
   imageSize_ = {width, height};
-  if (size_.width != 0) cutImage();
+  makeRoomForImage();
   return true;
+}
+
+// Only for those who have an image: as much as a frame.
+void Compositor::Impl::makeRoomForImage() {
+  if (imageSize_.width == 0 || size_.width == 0) return;
+  // Eight are read at once, also at the end of the last row.
+  constexpr std::size_t kMore = 8;
+  cut_[0].resize(size_.area() + kMore);
+  for (std::size_t plane = 1; plane < kPlanes; ++plane)
+    cut_[plane].resize((size_.width + 1) / 2 * ((size_.height + 1) / 2) + kMore);
 }
 
 void Compositor::Impl::cutImage() {
   // Upright on the screen, so turned the other way in the frame; the middle of it, in the frame's shape.
-  const bool turned = turn_ == Turn::kQuarter || turn_ == Turn::kThreeQuarters;
-  const Extent shown = turned ? Extent{size_.height, size_.width} : size_;
+  const Extent shown = swapsSides(turn_) ? Extent{size_.height, size_.width} : size_;
   const float scale = std::min(static_cast<float>(imageSize_.width) / static_cast<float>(shown.width),
                                static_cast<float>(imageSize_.height) / static_cast<float>(shown.height));
   const float left = (static_cast<float>(imageSize_.width) - scale * static_cast<float>(shown.width)) / 2;
@@ -414,9 +429,7 @@ void Compositor::Impl::cutImage() {
   const float lumaScale = colors_.fullRange ? 1 : 219.0F / 255;
   const float chromaScale = colors_.fullRange ? 1 : 224.0F / 255;
   const float offset = colors_.fullRange ? 0 : 16;
-  const Extent half{(size_.width + 1) / 2, (size_.height + 1) / 2};
-  cut_[0].resize(size_.area() + 16);
-  for (std::size_t plane = 1; plane < kPlanes; ++plane) cut_[plane].resize(half.area() + 16);
+  const std::size_t halfWidth = (size_.width + 1) / 2;
   const auto byte = [](float value) { return static_cast<std::uint8_t>(std::clamp(value + 0.5F, 0.0F, 255.0F)); };
   for (std::size_t y = 0; y < size_.height; ++y)
     for (std::size_t x = 0; x < size_.width; ++x) {
@@ -424,7 +437,7 @@ void Compositor::Impl::cutImage() {
       const float luma = red * rgb[0] + (1 - red - blue) * rgb[1] + blue * rgb[2];
       cut_[0][y * size_.width + x] = byte(luma * lumaScale + offset);
       if (x % 2 != 0 || y % 2 != 0) continue;
-      const std::size_t at = y / 2 * half.width + x / 2;
+      const std::size_t at = y / 2 * halfWidth + x / 2;
       cut_[1][at] = byte((rgb[2] - luma) / (2 - 2 * blue) * chromaScale + 128);
       cut_[2][at] = byte((rgb[0] - luma) / (2 - 2 * red) * chromaScale + 128);
     }
@@ -573,7 +586,7 @@ float Compositor::change() const { return impl_->change; }
 void Compositor::matte(std::size_t width, std::size_t height, std::span<const float> person, bool steady) {
   impl_->matte(width, height, person, steady);
 }
-void Compositor::cover() { impl_->covered = true; }
+void Compositor::cover() { impl_->forget(); }
 bool Compositor::covered() const { return impl_->covered; }
 bool Compositor::image(std::span<const std::uint8_t> rgba, std::size_t width, std::size_t height) {
   return impl_->image(rgba, width, height);

@@ -6,10 +6,7 @@
 #include <cstring>
 
 #include "simd/f32x4.h"
-
-#ifdef __wasm_simd128__
-#include <wasm_simd128.h>
-#endif
+#include "simd/i16x8.h"
 
 namespace siegel::matte {
 namespace {
@@ -22,6 +19,43 @@ F4 activate(F4 x) {
   if constexpr (kActivation == Activation::kHardSwish)
     return x * (smaller(relu4(x + splat(3)), splat(6)) * splat(1.0F / 6));
   return x;
+}
+
+// Eight outputs of a pixel, and what is added to them.
+template <Activation kActivation>
+void finish(F4 low, F4 high, const float* added, float* out) {
+  low = activate<kActivation>(low);
+  high = activate<kActivation>(high);
+  if (added != nullptr) {
+    low += get4(added);
+    high += get4(added + kLanes);
+  }
+  put4(out, low);
+  put4(out + kLanes, high);
+}
+
+// Eight outputs at a time, and for each eight all pixels, four at a time: part<how many>(pixel, output).
+template <typename Part>
+void inTiles(std::size_t pixels, std::size_t outputs, const Part& part) {
+  constexpr std::size_t kPixels = 4;
+  for (std::size_t o = 0; o < outputs; o += kOutputs) {
+    std::size_t p = 0;
+    for (; p + kPixels <= pixels; p += kPixels) part.template operator()<kPixels>(p, o);
+    for (; p < pixels; ++p) part.template operator()<1>(p, o);
+  }
+}
+
+// The activation as a constant for `work`.
+template <typename Work>
+void withActivation(Activation activation, const Work& work) {
+  switch (activation) {
+    case Activation::kNone:
+      return work.template operator()<Activation::kNone>();
+    case Activation::kRelu:
+      return work.template operator()<Activation::kRelu>();
+    case Activation::kHardSwish:
+      return work.template operator()<Activation::kHardSwish>();
+  }
 }
 
 // kPixels pixels and eight outputs stay in registers while all inputs are added up.
@@ -41,65 +75,13 @@ void tile(const float* in, std::size_t inputs, const float* weight, const float*
       high[p] = multiplyAdd(x, w1, high[p]);
     }
   }
-  for (std::size_t p = 0; p < kPixels; ++p) {
-    F4 a = activate<kActivation>(low[p]);
-    F4 b = activate<kActivation>(high[p]);
-    if (added != nullptr) {
-      a += get4(added + p * outputs);
-      b += get4(added + p * outputs + kLanes);
-    }
-    put4(out + p * outputs, a);
-    put4(out + p * outputs + kLanes, b);
-  }
-}
-
-template <Activation kActivation>
-void denseAs(const Dense& layer, const float* in, std::size_t pixels, const float* added, float* out) {
-  constexpr std::size_t kPixels = 4;
-  const auto [weight, bias, inputs, outputs] = layer;
-  for (std::size_t o = 0; o < outputs; o += kOutputs) {
-    const auto part = [&]<std::size_t kCount>(std::size_t p) {
-      tile<kCount, kActivation>(in + p * inputs, inputs, weight + o * inputs, bias + o,
-                                added == nullptr ? nullptr : added + p * outputs + o, out + p * outputs + o, outputs);
-    };
-    std::size_t p = 0;
-    for (; p + kPixels <= pixels; p += kPixels) part.template operator()<kPixels>(p);
-    for (; p < pixels; ++p) part.template operator()<1>(p);
-  }
+  for (std::size_t p = 0; p < kPixels; ++p)
+    finish<kActivation>(low[p], high[p], added == nullptr ? nullptr : added + p * outputs, out + p * outputs);
 }
 
 // --- With whole numbers
 
 constexpr float kWeightSteps = 2047;
-
-// Eight sums of products of pairs, for four outputs each.
-#ifdef __wasm_simd128__
-using Sums = v128_t;
-inline Sums none() { return wasm_i32x4_splat(0); }
-inline Sums pairOf(const std::int16_t* pair) { return wasm_v128_load32_splat(pair); }
-inline Sums four(const std::int16_t* weights) { return wasm_v128_load(weights); }
-inline Sums more(Sums sum, Sums pair, Sums weights) { return wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(pair, weights)); }
-inline F4 floats(Sums sum) { return F4(wasm_f32x4_convert_i32x4(sum)); }
-#else
-using Short8 = std::int16_t __attribute__((vector_size(16)));
-using Sums = I4;
-inline Sums none() { return I4{}; }
-inline Short8 pairOf(const std::int16_t* pair) {
-  return {pair[0], pair[1], pair[0], pair[1], pair[0], pair[1], pair[0], pair[1]};
-}
-inline Short8 four(const std::int16_t* weights) {
-  Short8 values;
-  std::memcpy(&values, weights, sizeof values);
-  return values;
-}
-inline Sums more(Sums sum, Short8 pair, Short8 weights) {
-  for (int lane = 0; lane < 4; ++lane)
-    sum[lane] +=
-        std::int32_t{pair[2 * lane]} * weights[2 * lane] + std::int32_t{pair[2 * lane + 1]} * weights[2 * lane + 1];
-  return sum;
-}
-inline F4 floats(Sums sum) { return __builtin_convertvector(sum, F4); }
-#endif
 
 // The scale that gives `in` its numbers back.
 float roundAll(const float* in, std::size_t count, std::size_t inputs, std::int16_t* out) {
@@ -111,67 +93,31 @@ float roundAll(const float* in, std::size_t count, std::size_t inputs, std::int1
   const float largest = std::max(std::max(most[0], most[1]), std::max(most[2], most[3]));
   // inputs * steps * kWeightSteps < 2^31
   const float steps = std::min(32'767.0F, std::floor(2.1e9F / (static_cast<float>(inputs) * kWeightSteps)));
-  const float up = steps / largest;
-  for (std::size_t i = 0; i < count; i += 8) {
-#ifdef __wasm_simd128__
-    const auto whole = [&](std::size_t at) {
-      return wasm_i32x4_trunc_sat_f32x4(wasm_f32x4_nearest(v128_t(get4(in + at) * splat(up))));
-    };
-    wasm_v128_store(out + i, wasm_i16x8_narrow_i32x4(whole(i), whole(i + kLanes)));
-#else
-    for (std::size_t lane = 0; lane < 8; ++lane)
-      out[i + lane] = static_cast<std::int16_t>(std::clamp(std::nearbyint(in[i + lane] * up), -32'768.0F, 32'767.0F));
-#endif
-  }
+  const F4 up = splat(steps / largest);
+  for (std::size_t i = 0; i < count; i += 8) put8(out + i, rounded(get4(in + i) * up, get4(in + i + kLanes) * up));
   return largest / steps;
 }
 
 template <std::size_t kPixels, Activation kActivation>
 void tile16(const std::int16_t* in, std::size_t inputs, const std::int16_t* weight, const float* scale, float inScale,
             const float* bias, const float* added, float* out, std::size_t outputs) {
-  std::array<Sums, kPixels> low;
-  std::array<Sums, kPixels> high;
-  low.fill(none());
-  high.fill(none());
+  std::array<I4, kPixels> low{};
+  std::array<I4, kPixels> high{};
   for (std::size_t i = 0; i < inputs; i += 2, weight += 2 * kOutputs) {
-    const auto w0 = four(weight);
-    const auto w1 = four(weight + kOutputs);
+    const Short8 w0 = get8(weight);
+    const Short8 w1 = get8(weight + kOutputs);
     for (std::size_t p = 0; p < kPixels; ++p) {
-      const auto pair = pairOf(in + p * inputs + i);
-      low[p] = more(low[p], pair, w0);
-      high[p] = more(high[p], pair, w1);
+      const Short8 pair = splatPair(in + p * inputs + i);
+      low[p] += dotPairs(pair, w0);
+      high[p] += dotPairs(pair, w1);
     }
   }
   const F4 lowScale = get4(scale) * splat(inScale);
   const F4 highScale = get4(scale + kLanes) * splat(inScale);
-  for (std::size_t p = 0; p < kPixels; ++p) {
-    F4 a = activate<kActivation>(floats(low[p]) * lowScale + get4(bias));
-    F4 b = activate<kActivation>(floats(high[p]) * highScale + get4(bias + kLanes));
-    if (added != nullptr) {
-      a += get4(added + p * outputs);
-      b += get4(added + p * outputs + kLanes);
-    }
-    put4(out + p * outputs, a);
-    put4(out + p * outputs + kLanes, b);
-  }
-}
-
-template <Activation kActivation>
-void denseAs(const Dense& layer, const Dense16& quick, const std::int16_t* in, float inScale, std::size_t pixels,
-             const float* added, float* out) {
-  constexpr std::size_t kPixels = 4;
-  const std::size_t inputs = layer.inputs;
-  const std::size_t outputs = layer.outputs;
-  for (std::size_t o = 0; o < outputs; o += kOutputs) {
-    const auto part = [&]<std::size_t kCount>(std::size_t p) {
-      tile16<kCount, kActivation>(in + p * inputs, inputs, quick.weight + o * inputs, quick.scale + o, inScale,
-                                  layer.bias + o, added == nullptr ? nullptr : added + p * outputs + o,
-                                  out + p * outputs + o, outputs);
-    };
-    std::size_t p = 0;
-    for (; p + kPixels <= pixels; p += kPixels) part.template operator()<kPixels>(p);
-    for (; p < pixels; ++p) part.template operator()<1>(p);
-  }
+  for (std::size_t p = 0; p < kPixels; ++p)
+    finish<kActivation>(__builtin_convertvector(low[p], F4) * lowScale + get4(bias),
+                        __builtin_convertvector(high[p], F4) * highScale + get4(bias + kLanes),
+                        added == nullptr ? nullptr : added + p * outputs, out + p * outputs);
 }
 
 // A pixel near the edge: only the taps that lie inside, from (firstRow, first) to (lastRow, last).
@@ -293,16 +239,15 @@ void stemPixels16(const Dense16& quick, const float* bias, const std::int16_t* p
                   std::size_t rows, float* out) {
   constexpr std::size_t kParts = kStemOutputs / kLanes;
   constexpr std::size_t kHalf = kStemEdge * kStemPairs * 2 * kOutputs;
-  std::array<std::array<Sums, kParts>, kPixels> sums;
-  for (auto& each : sums) each.fill(none());
+  std::array<std::array<I4, kParts>, kPixels> sums{};
   for (std::size_t i = 0; i < rows; ++i)
     for (std::size_t j = 0; j < kStemPairs; ++j) {
       const std::int16_t* weight = quick.weight + (i * kStemPairs + j) * 2 * kOutputs;
-      const std::array by = {four(weight), four(weight + kOutputs), four(weight + kHalf),
-                             four(weight + kHalf + kOutputs)};
+      const std::array<Short8, kParts> by = {get8(weight), get8(weight + kOutputs), get8(weight + kHalf),
+                                             get8(weight + kHalf + kOutputs)};
       for (std::size_t p = 0; p < kPixels; ++p) {
-        const auto pair = pairOf(pixels + i * pitch + 2 * p * kStemColors + 2 * j);
-        for (std::size_t part = 0; part < kParts; ++part) sums[p][part] = more(sums[p][part], pair, by[part]);
+        const Short8 pair = splatPair(pixels + i * pitch + 2 * p * kStemColors + 2 * j);
+        for (std::size_t part = 0; part < kParts; ++part) sums[p][part] += dotPairs(pair, by[part]);
       }
     }
   for (std::size_t part = 0; part < kParts; ++part) {
@@ -310,7 +255,7 @@ void stemPixels16(const Dense16& quick, const float* bias, const std::int16_t* p
     const F4 offset = get4(bias + part * kLanes);
     for (std::size_t p = 0; p < kPixels; ++p)
       put4(out + p * kStemOutputs + part * kLanes,
-           activate<Activation::kHardSwish>(floats(sums[p][part]) * scale + offset));
+           activate<Activation::kHardSwish>(__builtin_convertvector(sums[p][part], F4) * scale + offset));
   }
 }
 
@@ -318,27 +263,26 @@ void stemPixels16(const Dense16& quick, const float* bias, const std::int16_t* p
 
 void dense(const Dense& layer, const float* in, std::size_t pixels, Activation activation, const float* added,
            float* out) {
-  switch (activation) {
-    case Activation::kNone:
-      return denseAs<Activation::kNone>(layer, in, pixels, added, out);
-    case Activation::kRelu:
-      return denseAs<Activation::kRelu>(layer, in, pixels, added, out);
-    case Activation::kHardSwish:
-      return denseAs<Activation::kHardSwish>(layer, in, pixels, added, out);
-  }
+  withActivation(activation, [&]<Activation kActivation>() {
+    inTiles(pixels, layer.outputs, [&]<std::size_t kCount>(std::size_t p, std::size_t o) {
+      const std::size_t at = p * layer.outputs + o;
+      tile<kCount, kActivation>(in + p * layer.inputs, layer.inputs, layer.weight + o * layer.inputs, layer.bias + o,
+                                added == nullptr ? nullptr : added + at, out + at, layer.outputs);
+    });
+  });
 }
 
 void dense(const Dense& layer, const Dense16& quick, const float* in, std::size_t pixels, Activation activation,
-           const float* added, std::int16_t* rounded, float* out) {
-  const float scale = roundAll(in, pixels * layer.inputs, layer.inputs, rounded);
-  switch (activation) {
-    case Activation::kNone:
-      return denseAs<Activation::kNone>(layer, quick, rounded, scale, pixels, added, out);
-    case Activation::kRelu:
-      return denseAs<Activation::kRelu>(layer, quick, rounded, scale, pixels, added, out);
-    case Activation::kHardSwish:
-      return denseAs<Activation::kHardSwish>(layer, quick, rounded, scale, pixels, added, out);
-  }
+           const float* added, std::int16_t* room, float* out) {
+  const float scale = roundAll(in, pixels * layer.inputs, layer.inputs, room);
+  withActivation(activation, [&]<Activation kActivation>() {
+    inTiles(pixels, layer.outputs, [&]<std::size_t kCount>(std::size_t p, std::size_t o) {
+      const std::size_t at = p * layer.outputs + o;
+      tile16<kCount, kActivation>(room + p * layer.inputs, layer.inputs, quick.weight + o * layer.inputs,
+                                  quick.scale + o, scale, layer.bias + o, added == nullptr ? nullptr : added + at,
+                                  out + at, layer.outputs);
+    });
+  });
 }
 
 void quantise(const Dense& layer, const float* gate, std::int16_t* weight, float* scale) {
@@ -369,13 +313,10 @@ void quantise(const Dense& layer, const float* gate, std::int16_t* weight, float
   }
 }
 
-void denseOne(const Dense& layer, const float* in, float* out) {
-  denseAs<Activation::kNone>(layer, in, 1, nullptr, out);
-}
+void denseOne(const Dense& layer, const float* in, float* out) { dense(layer, in, 1, Activation::kNone, nullptr, out); }
 
 void depthwiseRow(const Depthwise& layer, const float* in, Map size, std::size_t y, Activation activation, float* out) {
-  if (activation == Activation::kRelu) return depthwiseAs<Activation::kRelu>(layer, in, size, y, out);
-  depthwiseAs<Activation::kHardSwish>(layer, in, size, y, out);
+  withActivation(activation, [&]<Activation kActivation>() { depthwiseAs<kActivation>(layer, in, size, y, out); });
 }
 
 void stemRow(const float* weight, const float* bias, const float* picture, Map size, std::size_t y, float* out) {
@@ -417,12 +358,11 @@ void quantiseStem(const float* weight, std::int16_t* quick, float* scale) {
 void roundPicture(const float* picture, Map size, std::int16_t* out) {
   const std::size_t length = size.width * kStemColors;
   for (std::size_t y = 0; y < size.height; ++y, picture += length) {
-    for (std::size_t x = 0; x < length; x += kLanes) {
-      // Colours are 0..1; others are brought there.
-      const F4 value = smaller(relu4(get4(picture + x)), splat(1)) * splat(kPictureSteps) + splat(0.5F);
-      const I4 whole = __builtin_convertvector(value, I4);
-      for (std::size_t lane = 0; lane < kLanes; ++lane) out[x + lane] = static_cast<std::int16_t>(whole[lane]);
-    }
+    // Colours are 0..1; others are brought there.
+    const auto steps = [&](std::size_t x) {
+      return smaller(relu4(get4(picture + x)), splat(1)) * splat(kPictureSteps);
+    };
+    for (std::size_t x = 0; x < length; x += 2 * kLanes) put8(out + x, rounded(steps(x), steps(x + kLanes)));
     std::fill_n(out + length, kStemGap, std::int16_t{0});
     out += length + kStemGap;
   }

@@ -42,10 +42,10 @@ struct Map {
 // out = activation(in * weight + bias), then + `added` unless that is null (may be `out`).
 void dense(const Dense& layer, const float* in, std::size_t pixels, Activation activation, const float* added,
            float* out);
-// With `quick` for the sums; `in` is rounded to `rounded` (room for pixels * inputs), as finely as the sums allow.
+// With `quick` for the sums; `in` is rounded into `room` (for pixels * inputs), as finely as the sums allow.
 void dense(const Dense& layer, const Dense16& quick, const float* in, std::size_t pixels, Activation activation,
-           const float* added, std::int16_t* rounded, float* out);
-// The same for one pixel, without order of memory in mind.
+           const float* added, std::int16_t* room, float* out);
+// For one pixel.
 void denseOne(const Dense& layer, const float* in, float* out);
 
 // Row `y` of the result of a map of `size`; padding as "same" of TensorFlow: with stride 2 and even sizes more of it
@@ -61,6 +61,7 @@ void stemRow(const float* weight, const float* bias, const float* picture, Map s
 inline constexpr std::size_t kStemGap = 8;
 inline constexpr std::size_t kStemWeights = std::size_t{2} * 3 * 5 * 8 * 2;
 void quantiseStem(const float* weight, std::int16_t* quick, float* scale);
+// REQUIRES: a width of a multiple of 8.
 void roundPicture(const float* picture, Map size, std::int16_t* out);
 void stemRow(const Dense16& quick, const float* bias, const std::int16_t* picture, Map size, std::size_t y, float* out);
 

@@ -6,9 +6,10 @@
 namespace siegel::matte {
 namespace {
 
+// Of blocks of kFactor sums (0: `factor`); `scale` is 65536 divided by the pixels of a block.
 template <std::size_t kFactor>
-void sumPairs(const std::uint16_t* sums, std::size_t blocks, std::size_t factor, std::uint32_t scale,
-              std::uint8_t* out) {
+void meanOfBlocks(const std::uint16_t* sums, std::size_t blocks, std::size_t factor, std::uint32_t scale,
+                  std::uint8_t* out) {
   const std::size_t each = kFactor == 0 ? factor : kFactor;
   for (std::size_t x = 0; x < blocks; ++x) {
     std::uint32_t sum = 0;
@@ -77,14 +78,14 @@ void reduce(const std::uint8_t* in, std::size_t stride, Extent size, std::size_t
     }
     const auto scale = [rows](std::size_t columns) { return static_cast<std::uint32_t>(0x10000U / (rows * columns)); };
     if (factor == 2)
-      sumPairs<2>(sums, blocks, factor, scale(factor), out);
+      meanOfBlocks<2>(sums, blocks, factor, scale(factor), out);
     else if (factor == 4)
-      sumPairs<4>(sums, blocks, factor, scale(factor), out);
+      meanOfBlocks<4>(sums, blocks, factor, scale(factor), out);
     else
-      sumPairs<0>(sums, blocks, factor, scale(factor), out);
+      meanOfBlocks<0>(sums, blocks, factor, scale(factor), out);
     out += blocks;
     if (rest == 0) continue;
-    sumPairs<0>(sums + blocks * factor, 1, rest, scale(rest), out);
+    meanOfBlocks<0>(sums + blocks * factor, 1, rest, scale(rest), out);
     ++out;
   }
 }

@@ -8,12 +8,9 @@
 #include <span>
 
 #include "simd/f32x4.h"
+#include "simd/i16x8.h"
 
 namespace siegel::matte {
-
-using Short8 = std::int16_t __attribute__((vector_size(16)));
-
-using UShort8 = std::uint16_t __attribute__((vector_size(16)));
 
 struct Extent {
   std::size_t width = 0;
@@ -61,44 +58,4 @@ class Enlarger {
   alignas(16) std::array<std::int16_t, kMost> shares_{};  // of the next one, 15 bits
 };
 
-// a * b / 32768, rounded.
-inline Short8 multiply15(Short8 a, Short8 b);
-
-inline Short8 get8(const std::int16_t* from) {
-  Short8 x;
-  __builtin_memcpy(&x, from, sizeof x);
-  return x;
-}
-inline void put8(std::int16_t* to, Short8 x) { __builtin_memcpy(to, &x, sizeof x); }
-using Byte8 = std::uint8_t __attribute__((vector_size(8)));
-inline Short8 widen8(const std::uint8_t* from) {
-  Byte8 x;
-  __builtin_memcpy(&x, from, sizeof x);
-  return __builtin_convertvector(x, Short8);
-}
-// The lower byte of each.
-inline void narrow8(std::uint8_t* to, Short8 x) {
-  const Byte8 bytes = __builtin_convertvector(x, Byte8);
-  __builtin_memcpy(to, &bytes, sizeof bytes);
-}
-inline Short8 splat8(std::int16_t x) { return Short8{x, x, x, x, x, x, x, x}; }
-inline Short8 least(Short8 a, Short8 b) { return a < b ? a : b; }
-inline Short8 most(Short8 a, Short8 b) { return a > b ? a : b; }
-
 }  // namespace siegel::matte
-
-#if defined(__wasm_simd128__)
-#include <wasm_simd128.h>
-inline siegel::matte::Short8 siegel::matte::multiply15(Short8 a, Short8 b) {
-  return Short8(wasm_i16x8_q15mulr_sat(v128_t(a), v128_t(b)));
-}
-#else
-inline siegel::matte::Short8 siegel::matte::multiply15(Short8 a, Short8 b) {
-  Short8 result{};
-  for (int lane = 0; lane < 8; ++lane) {
-    const std::int32_t product = (std::int32_t{a[lane]} * b[lane] + 0x4000) >> 15;
-    result[lane] = static_cast<std::int16_t>(product > 0x7FFF ? 0x7FFF : product);
-  }
-  return result;
-}
-#endif

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <initializer_list>
 #include <string_view>
 #include <vector>
 
@@ -111,6 +112,8 @@ class Segmenter::Network {
   Both gated(const Both& layer);
   // gate_ from mean_.
   void gate(const Dense& squeeze, const Dense& excite);
+  // gate_ from `in`.
+  void sigmoidOf(const Dense& layer, const float* in);
 
   std::vector<float> values_;
   const float* stemWeight_ = nullptr;
@@ -152,12 +155,13 @@ class Segmenter::Network::Reader {
 
   WeightsError error = WeightsError::kNone;
 
-  const float* read(std::string_view name, std::string_view part, const Shape& shape) {
+  // `name` in parts.
+  const float* read(std::initializer_list<std::string_view> name, const Shape& shape) {
     std::array<char, 16> whole{};
-    if (error != WeightsError::kNone || name.size() + part.size() > whole.size()) return nullptr;
-    std::ranges::copy(part, std::ranges::copy(name, whole.begin()).out);
+    auto end = whole.begin();
+    for (const std::string_view part : name) end = std::ranges::copy(part, end).out;
     Tensor tensor;
-    error = weights_.find({whole.data(), name.size() + part.size()}, shape, Kind::kHalf, tensor);
+    if (error == WeightsError::kNone) error = weights_.find(whole.data(), shape, Kind::kHalf, tensor);
     if (error != WeightsError::kNone) return nullptr;
     float* to = values_.data() + used_;
     for (std::size_t i = 0; i < tensor.size(); ++i) {
@@ -167,18 +171,11 @@ class Segmenter::Network::Reader {
     used_ += tensor.size();
     return to;
   }
-  const float* bias(std::string_view name, std::size_t count) {
-    return read(name, ".b", {1, 1, static_cast<std::uint32_t>(count), 1});
-  }
   Dense dense(std::string_view block, std::string_view layer, std::size_t inputs, std::size_t outputs) {
-    const std::size_t length = block.size() + layer.size();
-    std::array<char, 16> name{};
-    if (length > name.size()) return {};
-    std::ranges::copy(layer, std::ranges::copy(block, name.begin()).out);
-    const std::string_view whole(name.data(), length);
-    const Shape shape{static_cast<std::uint32_t>(outputs / kOutputs), static_cast<std::uint32_t>(inputs), kOutputs, 1};
-    const float* weight = read(whole, ".w", shape);
-    return {weight, bias(whole, outputs), inputs, outputs};
+    const auto count = static_cast<std::uint32_t>(outputs);
+    const float* weight = read({block, layer, ".w"}, {static_cast<std::uint32_t>(outputs / kOutputs),
+                                                      static_cast<std::uint32_t>(inputs), kOutputs, 1});
+    return {weight, read({block, layer, ".b"}, {1, 1, count, 1}), inputs, outputs};
   }
   Both both(std::string_view block, std::string_view layer, std::size_t inputs, std::size_t outputs) {
     Both result;
@@ -193,12 +190,9 @@ class Segmenter::Network::Reader {
     return result;
   }
   Depthwise depthwise(std::string_view block, std::size_t channels, std::size_t edge, std::size_t stride) {
-    std::array<char, 16> name{};
-    std::ranges::copy(std::string_view(".depth"), std::ranges::copy(block, name.begin()).out);
-    const std::string_view whole(name.data(), block.size() + 6);
-    const Shape shape{1, static_cast<std::uint32_t>(edge * edge), static_cast<std::uint32_t>(channels), 1};
-    const float* weight = read(whole, ".w", shape);
-    return {weight, bias(whole, channels), channels, edge, stride};
+    const auto count = static_cast<std::uint32_t>(channels);
+    const float* weight = read({block, ".depth.w"}, {1, static_cast<std::uint32_t>(edge * edge), count, 1});
+    return {weight, read({block, ".depth.b"}, {1, 1, count, 1}), channels, edge, stride};
   }
 
  private:
@@ -219,8 +213,8 @@ WeightsError Segmenter::Network::load(Model model, std::span<const std::uint8_t>
   quick_.assign(kWeights, 0);
   quickScales_.assign(kWeights / kOutputs, 0.0F);
   Reader reader(weights, *this);
-  stemWeight_ = reader.read("stem", ".w", {kStem / kOutputs, 9 * kColors, kOutputs, 1});
-  stemBias_ = reader.bias("stem", kStem);
+  stemWeight_ = reader.read({"stem.w"}, {kStem / kOutputs, 9 * kColors, kOutputs, 1});
+  stemBias_ = reader.read({"stem.b"}, {1, 1, kStem, 1});
   for (std::size_t index = 0; index < kBlocks.size(); ++index) {
     const auto& [name, from, wide, to, edge, stride, narrow, activation] = kBlocks[index];
     Block& layers = blocks_[index];
@@ -243,8 +237,8 @@ WeightsError Segmenter::Network::load(Model model, std::span<const std::uint8_t>
                      .mix = reader.both(name, ".mix", to, to),
                      .depth = reader.depthwise(name, to, 3, 1)};
   }
-  outWeight_ = reader.read("out", ".w", {1, kStem, 4, 1});
-  outBias_ = reader.bias("out", 1);
+  outWeight_ = reader.read({"out.w"}, {1, kStem, 4, 1});
+  outBias_ = reader.read({"out.b"}, {1, 1, 1, 1});
   if (reader.error != WeightsError::kNone) return reader.error;
 
   quantiseStem(stemWeight_, quickStem_.data(), quickStemScale_.data());
@@ -303,8 +297,12 @@ void Segmenter::Network::encode(const float* picture) {
 void Segmenter::Network::gate(const Dense& squeeze, const Dense& excite) {
   denseOne(squeeze, mean_.data(), hidden_.data());
   for (std::size_t c = 0; c < squeeze.outputs; ++c) hidden_[c] = std::max(hidden_[c], 0.0F);
-  denseOne(excite, hidden_.data(), gate_.data());
-  for (std::size_t c = 0; c < excite.outputs; c += kLanes) put4(&gate_[c], sigmoid(get4(&gate_[c])));
+  sigmoidOf(excite, hidden_.data());
+}
+
+void Segmenter::Network::sigmoidOf(const Dense& layer, const float* in) {
+  denseOne(layer, in, gate_.data());
+  for (std::size_t c = 0; c < layer.outputs; c += kLanes) put4(&gate_[c], sigmoid(get4(&gate_[c])));
 }
 
 void Segmenter::Network::block(const Block& layers, const float* in, Map& map, const float* added, float* out) {
@@ -325,10 +323,10 @@ void Segmenter::Network::block(const Block& layers, const float* in, Map& map, c
 
 void Segmenter::Network::apply(const Both& layer, const float* in, std::size_t count, Activation activation,
                                const float* added, float* out) {
-  if (!inWholeNumbers(layer))
-    dense(layer.exact, in, count, activation, added, out);
-  else
+  if (inWholeNumbers(layer))
     dense(layer.exact, layer.quick, in, count, activation, added, rounded_.data(), out);
+  else
+    dense(layer.exact, in, count, activation, added, out);
 }
 
 Both Segmenter::Network::gated(const Both& layer) {
@@ -352,8 +350,7 @@ void Segmenter::Network::head() {
   const std::size_t count = pixels(size) / 256;
   const float* in = deep_[0].data();
   meanOf(in, count, kDeep, mean_.data());
-  denseOne(valueGate_, mean_.data(), gate_.data());
-  for (std::size_t c = 0; c < kWidest; c += kLanes) put4(&gate_[c], sigmoid(get4(&gate_[c])));
+  sigmoidOf(valueGate_, mean_.data());
   apply(value_, in, count, Activation::kRelu, nullptr, wide_.data());
   // These gates go into the weights of what comes next, too (decode).
 }

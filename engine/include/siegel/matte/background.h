@@ -5,7 +5,7 @@
 //   compose()  the frame with another background
 //
 // Ownership: the object has room for one frame in and one out, I420; what comes in another layout is brought there by
-// take(). Threads: one at a time. Errors: false, and then there is nothing to show. Cost: open(), load() and image()
+// see(). Threads: one at a time. Errors: false, and then there is nothing to show. Cost: open(), load() and image()
 // allocate, nothing else does.
 #pragma once
 

@@ -8,7 +8,7 @@
 // Fails closed: until matte() was given something for this size, and after cover(), compose() blurs the whole frame so
 // that nothing of the room is left. Whoever has no matte never gets a way to the frame as it is.
 //
-// Shapes: I420, `stride` bytes from row to row, width and height of what is visible, 16 x 16 to 4096 x 2304; chroma
+// Shapes: I420, `stride` bytes from row to row, width and height of what is visible, 16 x 16 to 4096 x 4096; chroma
 // planes have (width + 1) / 2 by (height + 1) / 2. Ownership: planes belong to the caller. Threads: one object, one
 // thread at a time. Errors: open() says false. Cost: open() and image() allocate, nothing else does; see
 // docs/background.md. Sources: guided filter: He, Sun, Tang, TPAMI 2013 and 2015 (fast guided filter).
@@ -39,6 +39,8 @@ struct Colors {
 
 // What is done to show a frame upright: turned clockwise.
 enum class Turn : std::uint8_t { kNone = 0, kQuarter = 1, kHalf = 2, kThreeQuarters = 3 };
+// Its rows are columns when it is shown.
+constexpr bool swapsSides(Turn turn) { return turn == Turn::kQuarter || turn == Turn::kThreeQuarters; }
 
 enum class Effect : std::uint8_t {
   kBlurLight = 0,
