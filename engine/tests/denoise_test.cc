@@ -21,6 +21,7 @@
 #include "denoise/level_follower.h"
 #include "siegel/denoise/denoiser.h"
 #include "siegel/denoise/stream.h"
+#include "weights_file.h"
 
 namespace siegel::denoise {
 namespace {
@@ -254,8 +255,7 @@ TEST(DenoiseLevel, AfterTheFirstWordsTheGainMovesByADecibelAFrame) {
   EXPECT_EQ(gain, -3);
 }
 
-// --- The weights file
-// ------------------------------------------------------------------------------------------------------
+// --- The weights file ------------------------------------------------------------------------------------------------
 
 struct Spec {
   const char* name;
@@ -302,68 +302,28 @@ const std::vector<Spec>& specs() {
   return all;
 }
 
-struct alignas(16) Block {
-  std::array<std::uint8_t, 16> bytes;
-};
-
 // A file with random weights of a sensible size.
-std::vector<Block> makeFile(std::size_t& size) {
-  const auto up = [](std::size_t value) { return (value + 15) / 16 * 16; };
-  std::size_t at = up(16 + specs().size() * 48);
-  std::vector<std::pair<std::size_t, std::size_t>> places;
-  for (const auto& [name, shape, quantised] : specs()) {
-    const std::size_t count = std::size_t{shape.groups} * shape.outer * shape.channels * shape.inner;
-    const std::size_t values = at;
-    at = up(at + count * (quantised ? 1 : 4));
-    const std::size_t scales = at;
-    if (quantised) at = up(at + std::size_t{shape.groups} * shape.channels * 4);
-    places.emplace_back(values, quantised ? scales : 0);
-  }
-  size = at;
-  std::vector<Block> file(at / 16);
-  auto* bytes = file.front().bytes.data();
-  const auto put = [&](std::size_t offset, std::uint32_t value) { std::memcpy(bytes + offset, &value, 4); };
-  put(0, 0x444c4753);
-  put(4, 2);
-  put(8, static_cast<std::uint32_t>(specs().size()));
-  put(12, static_cast<std::uint32_t>(at));
-  std::mt19937 random(99);
-  for (std::size_t index = 0; index < specs().size(); ++index) {
-    const auto& [name, shape, quantised] = specs()[index];
-    const std::size_t entry = 16 + index * 48;
-    std::memcpy(bytes + entry, name, std::strlen(name));
-    put(entry + 16, quantised ? 1 : 0);
-    put(entry + 20, shape.groups);
-    put(entry + 24, shape.outer);
-    put(entry + 28, shape.channels);
-    put(entry + 32, shape.inner);
-    put(entry + 36, static_cast<std::uint32_t>(places[index].first));
-    put(entry + 40, static_cast<std::uint32_t>(places[index].second));
-    const std::size_t count = std::size_t{shape.groups} * shape.outer * shape.channels * shape.inner;
-    const auto floats = [&](std::size_t offset, std::size_t many, float size) {
-      for (std::size_t i = 0; i < many; ++i) {
-        const float value = size * (static_cast<float>(random() % 2001) / 1000 - 1);
-        std::memcpy(bytes + offset + 4 * i, &value, 4);
-      }
-    };
-    if (quantised) {
-      for (std::size_t i = 0; i < count; ++i) bytes[places[index].first + i] = static_cast<std::uint8_t>(random());
-      floats(places[index].second, std::size_t{shape.groups} * shape.channels, 0.002F);
-    } else {
-      floats(places[index].first, count, 0.1F);
-    }
-  }
-  return file;
-}
-
-class DenoiseWhole : public testing::Test {
+class DenoiseWhole : public testing::Test, protected WeightsFile {
  protected:
-  DenoiseWhole() : file_(makeFile(size_)) {}
-  [[nodiscard]] std::span<const std::uint8_t> bytes() const { return {file_.front().bytes.data(), size_}; }
-  [[nodiscard]] std::span<std::uint8_t> writable() { return {file_.front().bytes.data(), size_}; }
-
-  std::size_t size_ = 0;
-  std::vector<Block> file_;
+  DenoiseWhole() {
+    std::mt19937 random(99);
+    const auto floats = [&](std::size_t count, float size) {
+      std::vector<float> values(count);
+      for (float& value : values) value = size * (static_cast<float>(random() % 2001) / 1000 - 1);
+      return bytesOf(values);
+    };
+    for (const auto& [name, shape, quantised] : specs()) {
+      const std::size_t count = std::size_t{shape.groups} * shape.outer * shape.channels * shape.inner;
+      if (!quantised) {
+        add(name, Kind::kFloat, shape, floats(count, 0.1F));
+        continue;
+      }
+      std::vector<std::uint8_t> values(count);
+      for (std::uint8_t& value : values) value = static_cast<std::uint8_t>(random());
+      add(name, Kind::kScaled, shape, std::move(values), floats(std::size_t{shape.groups} * shape.channels, 0.002F));
+    }
+    write();
+  }
 };
 
 TEST_F(DenoiseWhole, LoadsAndWorksOnEveryKindOfInput) {
@@ -616,7 +576,7 @@ TEST_F(DenoiseWhole, RefusesWhatIsNoWeightsFile) {
   HqDenoiser denoiser;
   EXPECT_EQ(denoiser.load({}), WeightsError::kFormat);
   EXPECT_EQ(denoiser.load(bytes().first(15)), WeightsError::kFormat);
-  EXPECT_EQ(denoiser.load(bytes().first(size_ - 16)), WeightsError::kFormat);
+  EXPECT_EQ(denoiser.load(bytes().first(bytes().size() - 16)), WeightsError::kFormat);
   writable()[4] = 1;
   EXPECT_EQ(denoiser.load(bytes()), WeightsError::kVersion);
   writable()[4] = 2;
@@ -628,7 +588,7 @@ TEST_F(DenoiseWhole, RefusesWhatIsNoWeightsFile) {
 
 TEST_F(DenoiseWhole, ATableThatLiesIsNotFollowed) {
   std::mt19937 random(7);
-  const std::size_t table = 16 + specs().size() * 48;
+  const std::size_t table = tableEnd();
   for (int round = 0; round < 400; ++round) {
     const std::size_t at = random() % table;
     const std::uint8_t before = writable()[at];

@@ -18,6 +18,7 @@
 #include "denoise/blocks.h"
 #include "denoise/pitch.h"
 #include "siegel/denoise/denoiser.h"
+#include "weights_file.h"
 
 namespace siegel::denoise {
 namespace {
@@ -142,23 +143,18 @@ TEST(DenoisePitch, StaysWithinBoundsOnAnything) {
 }
 
 // A weights file of the right shapes with made-up numbers.
-class Eco : public ::testing::Test {
+class Eco : public ::testing::Test, protected WeightsFile {
  protected:
   Eco() {
     std::mt19937 random(4);
     const auto floats = [&](std::string name, std::uint32_t count, float size) {
-      std::vector<std::uint8_t> bytes(count * sizeof(float));
       std::uniform_real_distribution<float> any(-size, size);
-      for (std::uint32_t i = 0; i < count; ++i) {
-        const float value = any(random);
-        std::memcpy(bytes.data() + i * sizeof value, &value, sizeof value);
-      }
-      add(std::move(name), Kind::kFloat, {1, 1, 1, count}, std::move(bytes));
+      std::vector<float> values(count);
+      for (float& value : values) value = any(random);
+      add(std::move(name), Kind::kFloat, {1, 1, 1, count}, bytesOf(values));
     };
     const auto numbers = [&](std::string name, const std::vector<std::uint16_t>& values) {
-      std::vector<std::uint8_t> bytes(values.size() * 2);
-      std::memcpy(bytes.data(), values.data(), bytes.size());
-      add(std::move(name), Kind::kIndex, {1, 1, 1, static_cast<std::uint32_t>(values.size())}, std::move(bytes));
+      add(std::move(name), Kind::kIndex, {1, 1, 1, static_cast<std::uint32_t>(values.size())}, bytesOf(values));
     };
     const auto matrix = [&](const std::string& name, std::uint32_t rows, std::uint32_t blocks) {
       std::vector<std::uint8_t> bytes(std::size_t{blocks} * 32);
@@ -186,61 +182,6 @@ class Eco : public ::testing::Test {
     floats("voice.b", 1, 1);
     write();
   }
-
-  void add(std::string name, Kind kind, Shape shape, std::vector<std::uint8_t> bytes) {
-    entries_.push_back({std::move(name), kind, shape, std::move(bytes)});
-  }
-
-  void write() {
-    std::size_t size = 16 + entries_.size() * 48;
-    for (const Entry& entry : entries_) size = (size + 15) / 16 * 16 + entry.bytes.size();
-    size = (size + 15) / 16 * 16;
-    store_.assign(size / 16, {});
-    size_ = size;
-    const auto put = [&](std::size_t at, std::uint32_t value) { std::memcpy(writable().data() + at, &value, 4); };
-    put(0, 0x444c4753);
-    put(4, 2);
-    put(8, static_cast<std::uint32_t>(entries_.size()));
-    put(12, static_cast<std::uint32_t>(size));
-    std::size_t at = 16 + entries_.size() * 48;
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
-      const Entry& entry = entries_[i];
-      at = (at + 15) / 16 * 16;
-      const std::size_t head = 16 + i * 48;
-      std::memcpy(writable().data() + head, entry.name.data(), entry.name.size());
-      put(head + 16, static_cast<std::uint32_t>(entry.kind));
-      put(head + 20, entry.shape.groups);
-      put(head + 24, entry.shape.outer);
-      put(head + 28, entry.shape.channels);
-      put(head + 32, entry.shape.inner);
-      put(head + 36, static_cast<std::uint32_t>(at));
-      std::memcpy(writable().data() + at, entry.bytes.data(), entry.bytes.size());
-      places_.push_back(at);
-      at += entry.bytes.size();
-    }
-  }
-
-  std::span<std::uint8_t> writable() { return {reinterpret_cast<std::uint8_t*>(store_.data()), size_}; }
-  std::span<const std::uint8_t> bytes() { return writable(); }
-  std::uint8_t* place(const std::string& name) {
-    for (std::size_t i = 0; i < entries_.size(); ++i)
-      if (entries_[i].name == name) return writable().data() + places_[i];
-    return nullptr;
-  }
-
-  struct Entry {
-    std::string name;
-    Kind kind;
-    Shape shape;
-    std::vector<std::uint8_t> bytes;
-  };
-  struct alignas(16) Block {
-    std::array<std::uint8_t, 16> bytes;
-  };
-  std::vector<Entry> entries_;
-  std::vector<std::size_t> places_;
-  std::vector<Block> store_;
-  std::size_t size_ = 0;
 };
 
 using Frame = std::array<float, EcoDenoiser::kFrame>;
@@ -315,7 +256,7 @@ TEST_F(Eco, WithoutTakingAnythingAwayItIsADelay) {
 
 TEST_F(Eco, SilentBeforeWeightsAndOnRefusedOnes) {
   EcoDenoiser denoiser;
-  EXPECT_EQ(denoiser.load(bytes().first(size_ - 16)), WeightsError::kFormat);
+  EXPECT_EQ(denoiser.load(bytes().first(bytes().size() - 16)), WeightsError::kFormat);
   EXPECT_FALSE(denoiser.ready());
   Frame in{};
   in.fill(0.5F);
@@ -346,7 +287,7 @@ TEST_F(Eco, BlocksThatLieOutsideAreRefused) {
 
 TEST_F(Eco, ATableThatLiesIsNotFollowed) {
   std::mt19937 random(7);
-  const std::size_t table = 16 + entries_.size() * 48;
+  const std::size_t table = tableEnd();
   for (int round = 0; round < 300; ++round) {
     const std::size_t at = random() % table;
     const std::uint8_t before = writable()[at];

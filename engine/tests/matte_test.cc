@@ -12,6 +12,7 @@
 
 #include "matte/kernels.h"
 #include "siegel/matte/segmenter.h"
+#include "weights_file.h"
 
 namespace siegel::matte {
 namespace {
@@ -303,49 +304,19 @@ std::vector<Spec> specs() {
   return list;
 }
 
-struct alignas(16) Line {
-  std::array<std::uint8_t, 16> bytes;
-};
-
-class MatteWhole : public testing::Test {
+class MatteWhole : public testing::Test, protected WeightsFile {
  protected:
   MatteWhole() {
-    const auto all = specs();
-    const auto up = [](std::size_t value) { return (value + 15) / 16 * 16; };
-    std::size_t at = up(16 + all.size() * 48);
-    std::vector<std::size_t> places;
-    for (const auto& [name, shape] : all) {
-      places.push_back(at);
-      at = up(at + std::size_t{shape.groups} * shape.outer * shape.channels * 2);
-    }
-    file_.resize(at / 16);
-    put(0, 0x444c4753);
-    put(4, 2);
-    put(8, static_cast<std::uint32_t>(all.size()));
-    put(12, static_cast<std::uint32_t>(at));
     std::mt19937 random(99);
-    for (std::size_t index = 0; index < all.size(); ++index) {
-      const auto& [name, shape] = all[index];
-      const std::size_t entry = 16 + index * 48;
-      std::memcpy(bytes().data() + entry, name.data(), name.size());
-      put(entry + 16, 4);
-      put(entry + 20, shape.groups);
-      put(entry + 24, shape.outer);
-      put(entry + 28, shape.channels);
-      put(entry + 32, shape.inner);
-      put(entry + 36, static_cast<std::uint32_t>(places[index]));
-      const std::size_t count = std::size_t{shape.groups} * shape.outer * shape.channels;
-      for (std::size_t i = 0; i < count; ++i) {
-        // Up to 1/4 in size, both signs; now and then one without its hidden bit.
-        const auto half = static_cast<std::uint16_t>((random() & 0x83FFU) | (random() % 13) << 10U);
-        std::memcpy(bytes().data() + places[index] + 2 * i, &half, 2);
-      }
+    for (const auto& [name, shape] : specs()) {
+      std::vector<std::uint16_t> halves(std::size_t{shape.groups} * shape.outer * shape.channels);
+      // Up to 1/4 in size, both signs; now and then one without its hidden bit.
+      for (std::uint16_t& half : halves)
+        half = static_cast<std::uint16_t>((random() & 0x83FFU) | (random() % 13) << 10U);
+      add(name, Kind::kHalf, shape, bytesOf(halves));
     }
+    write();
   }
-  [[nodiscard]] std::span<std::uint8_t> bytes() { return {file_.front().bytes.data(), file_.size() * 16}; }
-  void put(std::size_t offset, std::uint32_t value) { std::memcpy(bytes().data() + offset, &value, 4); }
-
-  std::vector<Line> file_;
 };
 
 TEST_F(MatteWhole, BothModelsOnEveryKindOfPicture) {
@@ -391,37 +362,36 @@ TEST_F(MatteWhole, WhatIsNotReadySeesNobody) {
 
 TEST_F(MatteWhole, FilesThatLieAreRefused) {
   Segmenter segmenter;
-  const std::vector<Line> good = file_;
+  const std::vector<std::uint8_t> good(bytes().begin(), bytes().end());
+  const auto mend = [&] { std::ranges::copy(good, writable().begin()); };
   const auto load = [&] { return segmenter.load(Model::kLandscape, bytes()); };
   put(0, 0x12345678);
   EXPECT_EQ(load(), WeightsError::kFormat);
-  file_ = good;
+  mend();
   put(4, 1);
   EXPECT_EQ(load(), WeightsError::kVersion);
-  const std::size_t count = specs().size();
-  for (std::size_t index = 0; index < count; ++index) {
-    const std::size_t entry = 16 + index * 48;
+  for (std::size_t index = 0; index < count(); ++index) {
     // Name, kind, each dimension, place.
     for (const std::size_t field : {0U, 16U, 20U, 24U, 28U, 32U, 36U}) {
-      file_ = good;
-      put(entry + field, field == 36 ? 0xFFFFFFF0U : 0x00C0FFEEU);
+      mend();
+      put(entryAt(index) + field, field == 36 ? 0xFFFFFFF0U : 0x00C0FFEEU);
       EXPECT_NE(load(), WeightsError::kNone) << index << ' ' << field;
       EXPECT_FALSE(segmenter.ready());
     }
   }
   // A weight that is no number: what it would do to a picture, nobody knows.
   for (const std::uint16_t odd : std::array<std::uint16_t, 3>{0x7C00, 0xFC00, 0x7E00}) {
-    file_ = good;
-    std::memcpy(bytes().data() + bytes().size() - 32, &odd, 2);
+    mend();
+    std::memcpy(place("out.w"), &odd, 2);
     EXPECT_EQ(load(), WeightsError::kTensor);
   }
-  file_ = good;
+  mend();
   EXPECT_EQ(load(), WeightsError::kNone);
   // Any byte of the table changed is refused or harmless.
   std::mt19937 random(7);
   for (int round = 0; round < 300; ++round) {
-    file_ = good;
-    bytes()[random() % (16 + count * 48)] ^= static_cast<std::uint8_t>(1U << (random() % 8));
+    mend();
+    writable()[random() % tableEnd()] ^= static_cast<std::uint8_t>(1U << (random() % 8));
     load();
   }
 }

@@ -41,12 +41,13 @@ apt_install() {
 
 # npm_unpack FOLDER PACKAGE VERSION SHA512(base64) WHAT: a package's own files, without its dependencies; nothing when it is
 # there. For tests and benchmarks.
-npm_unpack() {
-  local folder=$1 package=$2 version=$3 want=$4 what=$5 temporary have
-  [ "$(cat "$folder/.complete" 2>/dev/null)" = "$want" ] && return 0
+npm_unpack() (
+  folder=$1 package=$2 version=$3 want=$4 what=$5
+  [ "$(cat "$folder/.complete" 2>/dev/null)" = "$want" ] && exit 0
   say "$what: $package $version"
   mkdir -p "$(dirname "$folder")"
   temporary=$(mktemp -d "$(dirname "$folder")/.fetch.XXXXXX")
+  trap 'rm -rf "$temporary"' EXIT
   (cd "$temporary" && quiet "$SIEGEL_CACHE/npm-pack.log" npm pack --silent "$package@$version") ||
     die "$package $version could not be fetched (log above)"
   have=$(openssl dgst -sha512 -binary "$temporary"/*.tgz | openssl base64 -A)
@@ -54,9 +55,8 @@ npm_unpack() {
   tar -xzf "$temporary"/*.tgz -C "$temporary"
   rm -rf "$folder"
   mv "$temporary/package" "$folder"
-  rm -rf "$temporary"
   echo "$want" >"$folder/.complete"
-}
+)
 
 # One set-up at a time: two that start together must not write into the same folder.
 lock() { exec 9>"$SIEGEL_CACHE/.lock"; flock -n 9 || { say "waiting for another set-up to finish"; flock 9; }; }

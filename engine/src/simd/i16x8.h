@@ -38,7 +38,7 @@ inline Short8 least(Short8 a, Short8 b) { return a < b ? a : b; }
 inline Short8 most(Short8 a, Short8 b) { return a > b ? a : b; }
 // Two numbers, four times.
 inline Short8 splatPair(const std::int16_t* pair) {
-  std::int32_t both;
+  std::int32_t both = 0;
   std::memcpy(&both, pair, sizeof both);
   return std::bit_cast<Short8>(I4{both, both, both, both});
 }

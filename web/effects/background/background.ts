@@ -12,6 +12,7 @@
  */
 import { Emitter } from '../../media/emitter';
 import { assetUrl, chooseVariant } from '../../media/features';
+import { fetchOnce } from '../assets';
 import {
   type BackgroundEvents,
   type BackgroundFailure,
@@ -45,20 +46,6 @@ const kUnanswered = 3;
 /** So often it is started again by itself, and so long after it ended. */
 const kRestarts = 3;
 const kRestart = 500;
-
-const files = new Map<string, Promise<ArrayBuffer>>();
-function fetchFile(url: string): Promise<ArrayBuffer> {
-  const known = files.get(url);
-  if (known) return known;
-  const coming = (async () => {
-    const response = await fetch(url, { credentials: 'same-origin' });
-    if (!response.ok) throw new Error();
-    return response.arrayBuffer();
-  })();
-  files.set(url, coming);
-  coming.catch(() => files.delete(url));
-  return coming;
-}
 
 /** How frames get to the worker here. */
 export function framePath(): 'streams' | 'canvas' | undefined {
@@ -227,14 +214,14 @@ export class Background extends Emitter<BackgroundEvents> {
     const url = (name: string) => assetUrl(name, this.#options.assets, import.meta.url).href;
     let module: ArrayBuffer;
     try {
-      module = await fetchFile(url(`siegel-matte-${variant}.wasm`));
+      module = await fetchOnce(url(`siegel-matte-${variant}.wasm`));
     } catch {
       if (worker === this.#worker) this.#fail('module');
       return;
     }
     const models: Partial<Record<ModelName, ArrayBuffer>> = {};
     try {
-      for (const name of kModels) models[name] = (await fetchFile(url(`siegel-matte-${name}.bin`))).slice(0);
+      for (const name of kModels) models[name] = (await fetchOnce(url(`siegel-matte-${name}.bin`))).slice(0);
     } catch {
       if (worker === this.#worker) this.#fail('model');
     }
