@@ -9,9 +9,9 @@ import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { decode } from 'jpeg-js';
-import { cache } from '../../../tools/cache.mjs';
 import { openBackground } from '../../../tools/matte.mjs';
+import { oracle, picture } from '../../unit/matte/tflite.mjs';
+import { quantile } from '../denoise-quality/statistics.mjs';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const { values: options } = parseArgs({
@@ -28,48 +28,9 @@ if (process.version.startsWith('v20.') && existsSync(newer)) {
   process.exit(0);
 }
 
-const quantile = (list, q) => {
-  const sorted = [...list].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
-};
 const text = (value) => value.toFixed(2).padStart(7);
 
-async function tflite() {
-  const folder = join(cache, 'tflite-1/src/tflite');
-  const script = readFileSync(join(folder, 'tflite-simd.js'), 'utf8');
-  const quiet = { log() {}, warn() {}, error() {} };
-  const make = new Function('process', 'require', '__filename', 'console', `${script}\nreturn createTFLiteSIMDModule;`);
-  const module = await make(
-    undefined,
-    undefined,
-    undefined,
-    quiet,
-  )({ wasmBinary: readFileSync(join(folder, 'tflite-simd.wasm')), print() {} });
-  const model = readFileSync(
-    join(root, 'node_modules/@mediapipe/selfie_segmentation/selfie_segmentation_landscape.tflite'),
-  );
-  module.HEAPU8.set(model, module._getModelBufferMemoryOffset());
-  if (module._loadModel(model.length) !== 0) throw new Error('TFLite refuses the model');
-  return module;
-}
-
-/** A person, stretched: red, green, blue of 0..255. */
-function person(width, height) {
-  const {
-    width: w,
-    height: h,
-    data,
-  } = decode(readFileSync(join(cache, 'faces-1/examples/media/audrey.jpg')), {
-    useTArray: true,
-  });
-  const rgb = new Uint8Array(3 * width * height);
-  for (let y = 0; y < height; ++y)
-    for (let x = 0; x < width; ++x)
-      for (let c = 0; c < 3; ++c)
-        rgb[3 * (y * width + x) + c] = data[4 * (Math.floor((y * h) / height) * w + Math.floor((x * w) / width)) + c];
-  return rgb;
-}
-
+const kPicture = 'audrey.jpg';
 const builds = ['simd', 'relaxed'].map((name) => join(root, `build/wasm-${name}/wasm/siegel-matte-${name}.wasm`));
 const ours = [];
 for (const [i, module] of builds.entries()) {
@@ -84,13 +45,19 @@ for (const [i, module] of builds.entries()) {
     ours.push({ name: `${name}, ${exact ? 'floats' : 'whole numbers'}`, exports });
   }
 }
-const theirs = await tflite();
-const picture = Float32Array.from(person(256, 144), (value) => value / 255);
-theirs.HEAPF32.set(picture, theirs._getInputMemoryOffset() / 4);
-const contenders = [{ name: 'TFLite (100ms 1.16.0)', run: () => theirs._runInference(), times: [] }];
+const theirs = await oracle('selfie_segmentation_landscape.tflite');
+const seen = picture(kPicture, 256, 144);
+const contenders = [{ name: 'TFLite (100ms 1.16.0)', run: () => theirs(seen), times: [] }];
 for (const { name, exports } of ours) {
-  new Float32Array(exports.memory.buffer, exports.matte_picture(), picture.length).set(picture);
-  contenders.push({ name, run: () => exports.matte_run(0), times: [] });
+  // As TFLite's: the picture in, the result out.
+  const into = new Float32Array(exports.memory.buffer, exports.matte_picture(), seen.length);
+  const out = new Float32Array(exports.memory.buffer, exports.matte_person(), seen.length / 3);
+  const run = () => {
+    into.set(seen);
+    exports.matte_run(0);
+    return out.slice();
+  };
+  contenders.push({ name, run, times: [] });
 }
 for (const { run } of contenders) for (let i = 0; i < 30; ++i) run();
 console.log(
@@ -119,9 +86,9 @@ for (const { name, exports } of ours.filter(({ name }) => name.includes('whole')
     [1280, 720],
     [1920, 1080],
   ]) {
-    const rgb = person(width, height);
+    const rgb = picture(kPicture, width, height);
     const frame = new Uint8Array((width * height * 3) / 2).fill(128);
-    for (let i = 0; i < width * height; ++i) frame[i] = 16 + 0.86 * rgb[3 * i + 1];
+    for (let i = 0; i < width * height; ++i) frame[i] = 16 + 219 * rgb[3 * i + 1];
     exports.matte_open(width, height);
     const stages = { see: [], judge: [], compose: [], sum: [] };
     for (let i = 0; i < frames; ++i) {

@@ -1,4 +1,10 @@
-// Means and the paired bootstrap of ./bench denoise-quality.
+// Means, quantiles, and the paired bootstrap of ./bench denoise-quality.
+
+/** `q` of 0..1. */
+export function quantile(values, q) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
+}
 
 export const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 

@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { readWav } from '../../../tools/denoise/wav.mjs';
+import { mean, quantile } from '../denoise-quality/statistics.mjs';
 import { table } from '../denoise-quality/tables.mjs';
 import { delayBetween, systems, through } from './systems.mjs';
 
@@ -117,11 +118,6 @@ const shuffled = (list) => {
 const load = loadavg()[0];
 for (let round = 0; round < rounds; ++round) for (const contender of shuffled(contenders)) turn(contender);
 
-const quantile = (list, q) => {
-  const sorted = [...list].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
-};
-const mean = (list) => list.reduce((sum, value) => sum + value, 0) / list.length;
 const byName = (name) => contenders.find(({ system }) => system.name === name);
 /** Round by round, so that a busy moment of the machine hits both. */
 const ratio = (one, other) =>

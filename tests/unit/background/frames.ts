@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cache } from '../../../tools/cache.mjs';
 import type { MakeFrame } from '../../../web/effects/background/core';
-import { picture } from '../matte/tflite';
+import { picture } from '../matte/tflite.mjs';
 
 export const module = (): Uint8Array<ArrayBuffer> =>
   new Uint8Array(readFileSync(join(import.meta.dirname, '../../../build/wasm-simd/wasm/siegel-matte-simd.wasm')));

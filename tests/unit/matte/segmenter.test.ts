@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { cache } from '../../../tools/cache.mjs';
 import { collect, models } from '../../../tools/matte/model.mjs';
 import { pack } from '../../../tools/weights_file.mjs';
-import { kPeople, oracle, picture } from './tflite';
+import { kPeople, oracle, picture } from './tflite.mjs';
 
 const kModule = join(import.meta.dirname, '../../../build/wasm-simd/wasm/siegel-matte-simd.wasm');
 const kModels = join(import.meta.dirname, '../../../node_modules/@mediapipe/selfie_segmentation');

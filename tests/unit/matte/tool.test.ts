@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PNG } from 'pngjs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { picture } from './tflite';
+import { picture } from './tflite.mjs';
 
 const kTool = join(import.meta.dirname, '../../../tools/matte.mjs');
 const [width, height] = [640, 360];

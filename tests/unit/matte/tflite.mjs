@@ -4,28 +4,16 @@ import { join } from 'node:path';
 import { decode } from 'jpeg-js';
 import { cache } from '../../../tools/cache.mjs';
 
-interface Module {
-  HEAPU8: Uint8Array;
-  HEAPF32: Float32Array;
-  _getModelBufferMemoryOffset(): number;
-  _loadModel(size: number): number;
-  _getInputMemoryOffset(): number;
-  _getOutputMemoryOffset(): number;
-  _runInference(): number;
-}
-
 const kTflite = join(cache, 'tflite-1/src/tflite');
 const kPictures = join(cache, 'faces-1/examples/media');
 const kModels = join(import.meta.dirname, '../../../node_modules/@mediapipe/selfie_segmentation');
 
-/** `name`: file of the package @mediapipe/selfie_segmentation. */
-export async function oracle(name: string): Promise<(picture: Float32Array) => Float32Array> {
+/** A function from a picture to where people are; `name`: file of the package @mediapipe/selfie_segmentation. */
+export async function oracle(name) {
   // Its script takes itself to be in a page: without Node's names it wants nothing but the bytes.
   const script = readFileSync(join(kTflite, 'tflite-simd.js'), 'utf8');
   const make = new Function('process', 'require', '__filename', 'console', `${script}\nreturn createTFLiteSIMDModule;`);
-  const create = make(undefined, undefined, undefined, { log() {}, warn() {}, error() {} }) as (
-    options: object,
-  ) => Promise<Module>;
+  const create = make(undefined, undefined, undefined, { log() {}, warn() {}, error() {} });
   const module = await create({ wasmBinary: readFileSync(join(kTflite, 'tflite-simd.wasm')), print() {} });
   const model = readFileSync(join(kModels, name));
   module.HEAPU8.set(model, module._getModelBufferMemoryOffset());
@@ -39,7 +27,7 @@ export async function oracle(name: string): Promise<(picture: Float32Array) => F
 }
 
 /** Red, green, blue of 0..1, stretched to this size (bilinear, from every pixel it covers). */
-export function picture(name: string, width: number, height: number): Float32Array {
+export function picture(name, width, height) {
   const { width: w, height: h, data } = decode(readFileSync(join(kPictures, name)), { useTArray: true });
   const result = new Float32Array(width * height * 3);
   const [stepX, stepY] = [w / width, h / height];
@@ -53,7 +41,7 @@ export function picture(name: string, width: number, height: number): Float32Arr
           for (let i = Math.ceil(middleX - reachX); i <= middleX + reachX; ++i) {
             const weight = (1 - Math.abs(i - middleX) / reachX) * (1 - Math.abs(j - middleY) / reachY);
             if (i < 0 || j < 0 || i >= w || j >= h || weight <= 0) continue;
-            sum += weight * (data[(j * w + i) * 4 + c] as number);
+            sum += weight * data[(j * w + i) * 4 + c];
             weights += weight;
           }
         result[(y * width + x) * 3 + c] = sum / weights / 255;
