@@ -31,7 +31,7 @@ async function area(locator: Locator): Promise<number> {
 }
 
 for (const kind of ['chromium', 'firefox'] as const) {
-  test(`a shared tab with its sound reaches our page in ${kind}, large and sealed; two ways of ending it`, async () => {
+  test(`a shared tab with its sound reaches our page in ${kind}, large and sealed; two ways of ending it${kind === 'firefox' ? ' @long' : ''}`, async () => {
     await withMeeting({}, async (meeting) => {
       const room = await meeting.room({ name: 'Weekly meeting' });
       const ada = await meeting.siegel('chromium', room, { tab: kSlides });

@@ -10,7 +10,7 @@ const namesAtServer = async ({ stack }: Meeting, room: string) =>
 const stateMembers = async ({ organiser }: Meeting, room: string) =>
   (await organiser.roomState(room, 'org.matrix.msc3401.call.member')).filter(({ content }) => content.device_id);
 
-test('matrix_2_0: two of ours and Element Call, by sticky events, under names that say nothing', async () => {
+test('matrix_2_0: two of ours and Element Call, by sticky events, under names that say nothing @long', async () => {
   await withMeeting({}, async (meeting) => {
     const room = await meeting.room();
     const ada = await meeting.siegel('chromium', room, { mode: 'matrix_2_0' });

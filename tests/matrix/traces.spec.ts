@@ -56,7 +56,7 @@ async function workersAreSeen({ page, requests, sockets }: Guest, { host: embedd
 }
 
 for (const kind of ['chromium', 'firefox'] as const) {
-  test(`in ${kind}: the homeserver, the token service and the media server, and nothing is kept`, async () => {
+  test(`in ${kind}: the homeserver, the token service and the media server, and nothing is kept${kind === 'firefox' ? ' @long' : ''}`, async () => {
     await withMeeting({}, async (meeting) => {
       const room = await meeting.room();
       const ada = await meeting.siegel(kind, room);
