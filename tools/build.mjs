@@ -143,6 +143,7 @@ async function main() {
     );
   for (const model of ['landscape', 'square'])
     cpSync(join(cache, `matte-1/siegel-matte-${model}.bin`), join(assets, `siegel-matte-${model}.bin`));
+  cpSync(join(root, 'web/effects/background/images'), join(assets, 'backgrounds'), { recursive: true });
 
   say('drop-in worker for Jitsi');
   await build({

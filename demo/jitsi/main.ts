@@ -1,5 +1,5 @@
 /** The Jitsi page: what the address asks for, the layer that talks to the deployment, and the application. */
-import { noiseFromAddress } from '../../web/call';
+import { backgroundFromAddress, noiseFromAddress } from '../../web/call';
 import { createJitsiBackend } from '../../web/jitsi';
 import { SiegelJitsiApp } from '../../web/ui/jitsi_app';
 
@@ -22,7 +22,11 @@ function target(): string | undefined {
 const app = new SiegelJitsiApp();
 const assets = new URL('/assets/', location.href);
 app.backend = createJitsiBackend({ assets });
-app.mediaOptions = { assets, noise: noiseFromAddress(location.search) };
+app.mediaOptions = {
+  assets,
+  noise: noiseFromAddress(location.search),
+  background: backgroundFromAddress(location.search),
+};
 app.address = target();
 if (app.address !== undefined) history.replaceState(history.state, '', location.pathname + location.search);
 let shown = '';

@@ -1,5 +1,5 @@
 /** The Matrix page: what the address asks for, the layer that talks to Matrix, and the application. */
-import { noiseFromAddress } from '../../web/call';
+import { backgroundFromAddress, noiseFromAddress } from '../../web/call';
 import { callMode, createMatrixBackend, parseTarget } from '../../web/matrix';
 import type { MatrixTarget } from '../../web/matrix/types';
 import { SiegelMatrixApp } from '../../web/ui/matrix_app';
@@ -17,7 +17,11 @@ function target(): MatrixTarget | undefined {
 const app = new SiegelMatrixApp();
 const assets = new URL('/assets/', location.href);
 app.backend = createMatrixBackend({ assets });
-app.mediaOptions = { assets, noise: noiseFromAddress(location.search) };
+app.mediaOptions = {
+  assets,
+  noise: noiseFromAddress(location.search),
+  background: backgroundFromAddress(location.search),
+};
 app.target = target();
 app.mode = callMode(location.href);
 document.body.append(app);

@@ -3,10 +3,16 @@ import { suite } from '../browser/support/suite';
 
 /** Backgrounds in real browsers. */
 export default suite('background', 120_000, [
-  { name: 'chromium', use: { browserName: 'chromium', launchOptions: chromiumOptions() } },
+  {
+    name: 'chromium',
+    testIgnore: '**/call.spec.ts',
+    use: { browserName: 'chromium', launchOptions: chromiumOptions() },
+  },
   {
     name: 'firefox',
-    testIgnore: '**/streams.spec.ts',
+    testIgnore: ['**/streams.spec.ts', '**/call.spec.ts'],
     use: { browserName: 'firefox', channel: 'moz-firefox', launchOptions: firefoxOptions() },
   },
+  // Starts its browsers itself.
+  { name: 'calls', testMatch: '**/call.spec.ts' },
 ]);

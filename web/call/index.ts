@@ -10,6 +10,8 @@ export {
 } from './badge';
 export { Emitter } from './emitter';
 export {
+  type BackgroundNotice,
+  backgroundFromAddress,
   type DeviceChoice,
   type DeviceKind,
   LocalMedia,

@@ -1,13 +1,25 @@
 /**
- * This person's camera, microphone and screen, with noise suppression. Nothing is opened until a method is called from a click; turning the camera
+ * This person's camera, microphone and screen, with noise suppression and another background. Nothing is opened until a method is called from a click; turning the camera
  * off or leaving stops the track, so that the lamp goes out. Muting keeps the microphone open and disables its track (the
  * others get silence), because opening it anew takes a second; the engine goes on listening, here, so that it can tell who talks
  * while muted.
  *
+ * With a background chosen the camera itself is never what `camera` is, whatever fails: it is what the engine makes of it, a plain
+ * colour, or nothing. Turned on, or another one chosen, it is covered until the engine knows where people are.
+ *
  * Ownership: owns its tracks; others may add them to senders and elements but not stop them. Errors: a MediaProblem, as
  * return value; never an exception.
  */
-import { type DenoiseReport, type Denoiser, startDenoiser } from '../effects';
+import {
+  type Background,
+  type BackgroundImage,
+  type BackgroundReport,
+  type BackgroundType,
+  type DenoiseReport,
+  type Denoiser,
+  startBackground,
+  startDenoiser,
+} from '../effects';
 import { Emitter } from './emitter';
 
 /** Why a device cannot be had; each has a text in web/ui/i18n. */
@@ -17,7 +29,8 @@ export type MediaProblem =
   | 'missing' // there is none
   | 'busy' // another program has it, or it failed
   | 'insecure' // no https: the browser hides the interface
-  | 'cancelled'; // the screen picker was closed
+  | 'cancelled' // the screen picker was closed
+  | 'no-background'; // this browser cannot put the background behind anybody that was chosen
 
 export type DeviceKind = 'audioinput' | 'videoinput' | 'audiooutput';
 
@@ -37,7 +50,17 @@ export type NoiseMode = 'suppress' | 'original' | 'browser';
  */
 export type NoiseNotice = 'reduced' | 'paused' | 'restored' | 'failed';
 
+/**
+ * - `reduced`: the machine is busy; people are looked for in every second frame only.
+ * - `covered`: it is too busy to look for people; the whole picture is blurred.
+ * - `restored`: it is fast enough again.
+ * - `failed`: it does not run; others see a blurred picture or a plain colour.
+ */
+export type BackgroundNotice = 'reduced' | 'covered' | 'restored' | 'failed';
+
 export interface LocalMediaOptions {
+  /** Default: none. */
+  background?: BackgroundType;
   /** Default: suppress. */
   noise?: NoiseMode;
   /** Folder of the worklet, its module and the weights; see DenoiserOptions. */
@@ -53,6 +76,7 @@ export interface LocalMediaEvents {
    */
   lost: 'microphone' | 'camera' | 'screen';
   noise: NoiseNotice;
+  background: BackgroundNotice;
   /** Somebody speaks, and nobody hears it. At most every `kRemindMs`. */
   talkingMuted: undefined;
 }
@@ -61,6 +85,12 @@ export interface LocalMediaEvents {
 export function noiseFromAddress(search: string): NoiseMode {
   const wish = new URLSearchParams(search).get('noise');
   return wish === 'original' || wish === 'browser' ? wish : 'suppress';
+}
+
+/** `?background=` of an address, likewise. */
+export function backgroundFromAddress(search: string): BackgroundType {
+  const wish = new URLSearchParams(search).get('background');
+  return wish === 'blur-light' || wish === 'blur-strong' ? wish : 'none';
 }
 
 const kRemindMs = 20_000;
@@ -84,7 +114,15 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
   readonly #assets: string | URL | undefined;
   #talks = 0;
   #reminded = Number.NEGATIVE_INFINITY;
+  /** From the device. */
+  #rawCamera: MediaStreamTrack | undefined;
+  /** What is sent: the same where no background is chosen, else what the engine makes of it. */
   #camera: MediaStreamTrack | undefined;
+  #behind: Background | undefined;
+  #background: BackgroundType;
+  #image: BackgroundImage | undefined;
+  #ownImage: BackgroundImage | undefined;
+  #seen: BackgroundReport | undefined;
   #screen: MediaStream | undefined;
   #muted = false;
   #closed = false;
@@ -94,8 +132,9 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
   #microphoneStream: MediaStream | undefined;
   readonly #onDeviceChange = () => void this.refreshDevices();
 
-  constructor({ noise = 'suppress', assets }: LocalMediaOptions = {}) {
+  constructor({ noise = 'suppress', background = 'none', assets }: LocalMediaOptions = {}) {
     super();
+    this.#background = background;
     this.#noise = noise;
     this.#assets = assets;
     navigator.mediaDevices?.addEventListener('devicechange', this.#onDeviceChange);
@@ -109,6 +148,7 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
   get rawMicrophone(): MediaStreamTrack | undefined {
     return this.#raw;
   }
+  /** What others see; with the chosen background. */
   get camera(): MediaStreamTrack | undefined {
     return this.#camera;
   }
@@ -146,6 +186,29 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
   get denoiser(): Denoiser | undefined {
     return this.#denoiser;
   }
+  get background(): BackgroundType {
+    return this.#background;
+  }
+  /** For `image`; what setBackground was given last. */
+  get backgroundImage(): BackgroundImage | undefined {
+    return this.#image;
+  }
+  /** The person's own picture, if there was one, so that they need not look for it again. */
+  get ownImage(): BackgroundImage | undefined {
+    return this.#ownImage;
+  }
+  /** Folder of what effects need. */
+  get assets(): string | URL | undefined {
+    return this.#assets;
+  }
+  /** While the camera is on with a background. What is really going on: its `state`, `failure` and `effort`. */
+  get backgroundEngine(): Background | undefined {
+    return this.#behind;
+  }
+  /** The whole picture is blurred at the moment, because nobody knows where people are. Undefined: not known yet. */
+  get covered(): boolean | undefined {
+    return this.#seen && this.#seen.covered > 0;
+  }
   /** 0 to 1, roughly as loudness is felt, after suppression. Undefined: not measured by the engine. */
   get loudness(): number | undefined {
     const level = this.#report?.level;
@@ -161,7 +224,7 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
   }
   /** Id of the device in use, or chosen for later. */
   chosen(kind: DeviceKind): string {
-    const track = kind === 'audioinput' ? this.#raw : kind === 'videoinput' ? this.#camera : undefined;
+    const track = kind === 'audioinput' ? this.#raw : kind === 'videoinput' ? this.#rawCamera : undefined;
     return track?.getSettings().deviceId ?? this.#chosen[kind] ?? '';
   }
 
@@ -175,9 +238,9 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
       return { ...(microphone ? { microphone } : {}), ...(camera ? { camera } : {}) };
     }
     this.#setMicrophone(stream.getAudioTracks()[0]);
-    this.#setCamera(stream.getVideoTracks()[0]);
+    const camera = this.#setCamera(stream.getVideoTracks()[0]);
     await this.refreshDevices();
-    return {};
+    return camera ? { camera } : {};
   }
 
   async openMicrophone(deviceId?: string): Promise<MediaProblem | undefined> {
@@ -230,15 +293,29 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
   async openCamera(deviceId?: string): Promise<MediaProblem | undefined> {
     if (deviceId) this.#chosen.videoinput = deviceId;
     // Some phones refuse a second camera while the first is open.
-    if (deviceId && this.#camera) this.#camera.stop();
+    if (deviceId && this.#rawCamera) this.#rawCamera.stop();
     const stream = await this.#get({ video: this.#videoWish() });
     if (typeof stream === 'string') {
-      if (this.#camera?.readyState === 'ended') this.#setCamera(undefined);
+      if (this.#rawCamera?.readyState === 'ended') this.#setCamera(undefined);
       return stream;
     }
-    this.#setCamera(stream.getVideoTracks()[0]);
+    const problem = this.#setCamera(stream.getVideoTracks()[0]);
     await this.refreshDevices();
-    return undefined;
+    return problem;
+  }
+
+  /**
+   * Takes effect at once: until the engine runs the picture is covered. `image` stays on this device. Where the browser cannot do
+   * it the camera is turned off, and that is the answer.
+   */
+  async setBackground(type: BackgroundType, image?: BackgroundImage): Promise<MediaProblem | undefined> {
+    this.#background = type;
+    if (image) {
+      this.#image = image;
+      if (image.id === 'own') this.#ownImage = image;
+      void this.#behind?.setImage(image.picture);
+    }
+    return this.#rawCamera ? this.#setCamera(this.#rawCamera) : void this.#changed();
   }
 
   closeCamera(): void {
@@ -440,17 +517,74 @@ export class LocalMedia extends Emitter<LocalMediaEvents> {
     this.emit('talkingMuted', undefined);
   }
 
-  #setCamera(track: MediaStreamTrack | undefined): void {
-    if (this.#camera) stop(this.#camera);
-    this.#camera = track;
-    this.#cameraStream = track && new MediaStream([track]);
-    track?.addEventListener('ended', () => void this.#replace('camera', track));
+  #setCamera(track: MediaStreamTrack | undefined): MediaProblem | undefined {
+    const before = this.#rawCamera;
+    this.#rawCamera = track;
+    if (track !== before) {
+      // The engine turns to the new one before the old one ends: an end would be taken for a failure.
+      track?.addEventListener('ended', () => void this.#replace('camera', track));
+    }
+    this.#putBehind(track);
+    if (before && before !== track) stop(before);
+    if (track && !this.#camera) {
+      this.#setCamera(undefined);
+      return 'no-background';
+    }
+    return undefined;
+  }
+
+  /** Through the engine or not, as it was chosen. */
+  #putBehind(track: MediaStreamTrack | undefined): void {
+    if (!track || this.#background === 'none') {
+      const before = this.#behind;
+      this.#behind = undefined;
+      this.#seen = undefined;
+      this.#adoptCamera();
+      before?.close();
+      return;
+    }
+    if (this.#behind) {
+      this.#seen = undefined;
+      this.#behind.setType(this.#background);
+      this.#behind.setSource(track);
+      this.#adoptCamera();
+      return;
+    }
+    const behind = startBackground(track, {
+      type: this.#background,
+      ...(this.#image === undefined ? {} : { image: this.#image.picture }),
+      ...(this.#assets === undefined ? {} : { assets: this.#assets }),
+    });
+    this.#behind = behind;
+    behind.on('change', () => this.#adoptCamera());
+    behind.on('report', (report) => {
+      const covered = this.covered;
+      this.#seen = report;
+      if (covered !== this.covered) this.#changed();
+    });
+    // One frame that cannot be used is not worth a word.
+    behind.on('failed', (failure) => {
+      if (failure !== 'frame') this.emit('background', 'failed');
+    });
+    behind.on('effort', ({ to }) =>
+      this.emit('background', to === 'cover' ? 'covered' : to === 'half' ? 'reduced' : 'restored'),
+    );
+    this.#adoptCamera();
+  }
+
+  /** What is sent may be another track now; never the camera itself while a background is chosen. */
+  #adoptCamera(): void {
+    const track = this.#background === 'none' ? this.#rawCamera : this.#behind?.track;
+    if (track !== this.#camera) {
+      this.#camera = track;
+      this.#cameraStream = track && new MediaStream([track]);
+    }
     this.#changed();
   }
 
   /** A device was unplugged: take another one if there is one. */
   async #replace(what: 'microphone' | 'camera', ended: MediaStreamTrack): Promise<void> {
-    if (this.#closed || ended !== (what === 'camera' ? this.#camera : this.#raw)) return;
+    if (this.#closed || ended !== (what === 'camera' ? this.#rawCamera : this.#raw)) return;
     const kind = what === 'camera' ? 'videoinput' : 'audioinput';
     delete this.#chosen[kind];
     const problem = what === 'camera' ? await this.openCamera() : await this.openMicrophone();

@@ -1,6 +1,14 @@
 /** Effects on a person's own sound and picture, before anything is sealed. Local; nothing leaves the browser for them. */
 export { JitsiBackground, LiveKitBackground } from './background/adapters';
 export { Background, createBackground, framePath, startBackground } from './background/background';
+export {
+  type BackgroundImage,
+  type BackgroundImageName,
+  backgroundImageUrl,
+  kBackgroundImages,
+  loadBackgroundImage,
+  openBackgroundImage,
+} from './background/images';
 export type {
   BackgroundEvents,
   BackgroundFailure,

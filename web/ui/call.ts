@@ -12,6 +12,7 @@ import { define, SiegelElement } from './element';
 import { icons, mark } from './icons';
 import './language_select';
 import { LevelMeter } from './level_meter';
+import './background';
 import './noise';
 import './numbers';
 import { sharedStyles } from './styles';
@@ -422,6 +423,9 @@ export class SiegelCall extends SiegelElement {
       this.media.on('noise', (what) =>
         this.#toast(this.t.noise.toast[what], what === 'restored' ? 'info' : 'bad', 'noise'),
       ),
+      this.media.on('background', (what) =>
+        this.#toast(this.t.background.toast[what], what === 'restored' ? 'info' : 'bad', 'background'),
+      ),
       this.media.on('talkingMuted', () => this.#toast(this.t.noise.talkingMuted, 'info', 'muted')),
       this.media.on('lost', (what) => this.#toast(this.t.lost[what], what === 'screen' ? 'info' : 'bad')),
     ];
@@ -592,6 +596,7 @@ export class SiegelCall extends SiegelElement {
       </div>
       <div class="dialog-body">
         <siegel-devices .media=${this.media} @device-problem=${(event: CustomEvent<{ what: string; problem: MediaProblem }>) => this.#problem(event.detail.what === 'camera' ? t.problemCamera : t.problemMicrophone, event.detail.problem)}></siegel-devices>
+        <siegel-background .media=${this.media} @device-problem=${(event: CustomEvent<{ problem: MediaProblem }>) => this.#problem(t.problemCamera, event.detail.problem)}></siegel-background>
         <siegel-noise .media=${this.media} @device-problem=${(event: CustomEvent<{ problem: MediaProblem }>) => this.#problem(t.problemMicrophone, event.detail.problem)}></siegel-noise>
         <div class="field"><span class="label">${t.language}</span><siegel-language></siegel-language></div>
         <button type="button" class="button narrow-only" @click=${() => {

@@ -56,6 +56,7 @@ export const icons = {
   expand: icon(svg`<path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5" />`),
   shrink: icon(svg`<path d="M9 4v5H4M20 9h-5V4M15 20v-5h5M4 15h5v5" />`),
   close: icon(svg`<path d="M6 6l12 12M18 6L6 18" />`),
+  plus: icon(svg`<path d="M12 5v14M5 12h14" />`),
   check: icon(svg`<path d="M5 12.500l4.5 4.500L19 7.5" />`),
   shieldGreen: icon(svg`${shield}<path d="M8.7 12l2.4 2.4 4.3-4.5" />`),
   shieldAmber: icon(svg`${shield}<path d="M12 8.200v4l2.4 1.6" />`),

@@ -6,6 +6,7 @@ import { define, SiegelElement } from './element';
 import { icons } from './icons';
 import { LevelMeter, wakeAudio } from './level_meter';
 import { sharedStyles } from './styles';
+import './background';
 import './devices';
 import './noise';
 
@@ -182,6 +183,7 @@ export class SiegelLobby extends SiegelElement {
       }
       /* What is inside does not inherit from it in every browser. */
       .more siegel-noise,
+      .more siegel-background,
       .more .field,
       .more .field * {
         box-sizing: border-box;
@@ -305,6 +307,10 @@ export class SiegelLobby extends SiegelElement {
         ${
           this.asked
             ? html`<details class="more">
+                <summary>${t.background.title}</summary>
+                <siegel-background headed .media=${media} @device-problem=${this.#deviceProblem}></siegel-background>
+              </details>
+              <details class="more">
                 <summary>${t.noise.title}</summary>
                 <siegel-noise headed .media=${media} @device-problem=${this.#deviceProblem}></siegel-noise>
               </details>`

@@ -100,6 +100,37 @@ export const de: Messages = {
     },
     talkingMuted: 'Sie sind stummgeschaltet. Niemand hört, was Sie sagen.',
   },
+  background: {
+    title: 'Hintergrund',
+    type: { none: 'Wie er ist', 'blur-light': 'Leicht unscharf', 'blur-strong': 'Stark unscharf' },
+    image: { office: 'Büro', hills: 'Hügel', studio: 'Schlichte Wand', own: 'Ihr Bild' },
+    own: 'Eigenes Bild…',
+    another: 'Anderes Bild…',
+    ownHint: 'Bilder bleiben in diesem Browser. Andere sehen sie nur hinter Ihnen.',
+    none: 'Andere sehen den Raum, in dem Sie sind.',
+    cameraOff: 'Wirkt, sobald Ihre Kamera an ist.',
+    starting: 'Wird gestartet. Bis dahin sehen andere nichts von Ihrem Raum.',
+    covered: 'Im Bild wurde niemand gefunden: Es ist ganz unscharf.',
+    busy: 'Dieses Gerät ist zu beschäftigt, um Sie zu suchen: Das ganze Bild ist unscharf.',
+    blurred: 'Andere sehen Sie und Ihren Raum unscharf.',
+    replaced: 'Andere sehen Sie und nichts von Ihrem Raum.',
+    half: 'Dieses Gerät ist beschäftigt: Ränder können nachziehen.',
+    doubled: 'Ihre Kamera zeichnet auch selbst unscharf; eines von beiden genügt.',
+    failed:
+      'Es funktioniert hier nicht. Andere sehen nichts von Ihrem Raum, aber auch Sie nicht. Wählen Sie erneut, oder „Wie er ist“.',
+    unable: 'Dieser Browser kann nicht ändern, was hinter Ihnen ist. Ein aktueller Chrome, Edge oder Firefox kann es.',
+    problem: {
+      unreadable:
+        'Das ist kein Bild, das der Browser lesen kann. Versuchen Sie es mit JPEG, PNG oder WebP, höchstens 50 MB.',
+      missing: 'Das Bild ließ sich nicht laden. Was vorher gewählt war, bleibt.',
+    },
+    toast: {
+      reduced: 'Dieses Gerät ist beschäftigt: Sie werden seltener gesucht, Ränder können nachziehen.',
+      covered: 'Dieses Gerät ist zu beschäftigt: Ihr ganzes Bild ist vorerst unscharf.',
+      restored: 'Ihr Hintergrund ist wieder so gut wie möglich.',
+      failed: 'Der Hintergrund funktioniert nicht. Andere sehen nichts von Ihrem Raum, aber auch Sie nicht.',
+    },
+  },
   lab: {
     title: 'Geräuschunterdrückung ausprobieren',
     text: 'Nehmen Sie sich auf, mit Lüfter, Tastatur oder Straße um Sie herum, oder öffnen Sie eine Tondatei. Hören Sie vorher und nachher. Nichts verlässt diese Seite.',
@@ -153,6 +184,8 @@ export const de: Messages = {
     busy: 'Das Gerät wird von einem anderen Programm benutzt oder antwortet nicht. Schließen Sie das andere Programm und versuchen Sie es erneut.',
     insecure: 'Browser geben Kamera und Mikrofon nur für Seiten mit https frei. Bitten Sie um eine https-Adresse.',
     cancelled: 'Abgebrochen.',
+    'no-background':
+      'Dieser Browser kann nicht ändern, was hinter Ihnen ist, darum bleibt die Kamera aus. Wählen Sie den Hintergrund „Wie er ist“, um mit Ihrem Raum gesehen zu werden.',
   },
   moreSettings: 'Weitere Einstellungen',
   codecText: {
