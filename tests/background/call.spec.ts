@@ -135,7 +135,7 @@ for (const kind of ['chromium', 'firefox'] as const) {
     await call.finish();
   });
 
-  test(`in the lobby of ${kind}: a module that is none is said, nothing of the room is shown, and choosing again mends it`, async () => {
+  test(`in the lobby of ${kind}: a module that is none is said, nothing of the room is shown, and choosing again mends it${kind === 'firefox' ? ' @long' : ''}`, async () => {
     const call = await Call.start();
     const ada = await call.add(kind);
     const { page } = ada;

@@ -269,7 +269,7 @@ test.describe('devices', () => {
   });
 });
 
-test.describe('browser', () => {
+test.describe('browser @once', () => {
   test('row 7: no WebRTC', async () => {
     const server = await serve();
     // Firefox has a switch; in Chromium the interface is taken away.
@@ -337,7 +337,7 @@ test.describe('browser', () => {
   });
 });
 
-test.describe('engine', () => {
+test.describe('engine @once', () => {
   test('row 11: wasm with the wrong MIME type', async () => {
     const files = staticFiles(kSite);
     const server: Server = createServer((request, response) => {
@@ -420,7 +420,7 @@ test.describe('engine', () => {
   });
 });
 
-test.describe('server', () => {
+test.describe('server @once', () => {
   test('row 15: does not answer on joining; the call begins when it is back', async () => {
     const server = await startServer({ port: 0, root: kSite });
     const { page } = await open();
@@ -599,7 +599,7 @@ test.describe('server', () => {
   });
 });
 
-test.describe('links', () => {
+test.describe('links @once', () => {
   for (const [row, name, path, text] of [
     [19, 'link-no-secret', '/call/abcdefghijklmnop', 'The key is missing'],
     [20, 'link-bad-secret', `/call/abcdefghijklmnop#${'A'.repeat(42)}`, 'The key in this link is damaged'],

@@ -111,7 +111,7 @@ for (const kind of ['chromium', 'firefox'] as const) {
     await call.finish();
   });
 
-  test(`in the lobby of ${kind}: a module that is none is said, and one can join all the same`, async () => {
+  test(`in the lobby of ${kind}: a module that is none is said, and one can join all the same${kind === 'firefox' ? ' @long' : ''}`, async () => {
     const call = await Call.start();
     const ada = await call.add(kind, {});
     const { page } = ada;

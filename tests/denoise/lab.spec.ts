@@ -140,7 +140,7 @@ test('a recording: the microphone is let go afterwards', async ({ page }) => {
   await expect(page.getByRole('heading', { name: 'Recording' })).toBeVisible();
 });
 
-test('what is no sound, or too short, is said; what was there stays', async ({ page }) => {
+test('what is no sound, or too short, is said; what was there stays @once', async ({ page }) => {
   await open(page);
   await give(page);
   const path = test.info().outputPath('letter.wav');
@@ -156,7 +156,7 @@ test('what is no sound, or too short, is said; what was there stays', async ({ p
   await expect(page.getByRole('heading', { name: 'a kitchen.wav' })).toBeVisible();
 });
 
-test('weights that are not there: the other profile still works, and it is said', async ({ page }) => {
+test('weights that are not there: the other profile still works, and it is said @once', async ({ page }) => {
   await page.route('**/siegel-denoise-hq.bin', (route) => route.fulfill({ status: 404 }));
   await open(page);
   await give(page);

@@ -46,7 +46,7 @@ for (const rate of [8000, 16_000, 44_100, 48_000]) {
   });
 }
 
-test('a voice in noise stays, and is known as one', async ({ page }) => {
+test('a voice in noise stays, and is known as one @once', async ({ page }) => {
   await open(page);
   await page.evaluate(() => lab.start('both'));
   await heard(page, 2);
@@ -68,7 +68,7 @@ test('in a context of its own, synchronously: there is a track at once, the soun
   expect(done.before - done.after).toBeGreaterThan(20);
 });
 
-test('strength, original sound and back, live', async ({ page }) => {
+test('strength, original sound and back, live @once', async ({ page }) => {
   await open(page);
   await page.evaluate(() => lab.start('noise', { strength: 12 }));
   await heard(page, 2);
@@ -106,7 +106,7 @@ test('muted: nothing comes out, and who talks is still known', async ({ page }) 
   expect(muted.voice).toBeGreaterThan(0.8);
 });
 
-test('six times as slow: down with an event, no crackle; fast again: back up', async ({ page }) => {
+test('six times as slow: down with an event, no crackle; fast again: back up @once', async ({ page }) => {
   test.setTimeout(180_000);
   await open(page, 48_000, true);
   await page.evaluate(() => lab.start('both', { strength: 'full' }));
@@ -140,7 +140,7 @@ test('six times as slow: down with an event, no crackle; fast again: back up', a
 });
 
 for (const onFailure of ['raw', 'mute'] as const) {
-  test(`files that are not there: ${onFailure}, and it is said`, async ({ page }) => {
+  test(`files that are not there: ${onFailure}, and it is said @once`, async ({ page }) => {
     await open(page);
     await page.evaluate((onFailure) => lab.start('noise', { missing: true, onFailure }), onFailure);
     await heard(page, 1);
@@ -165,7 +165,7 @@ for (const onFailure of ['raw', 'mute'] as const) {
   });
 }
 
-test('weights that are damaged: raw, and it is said', async ({ page }) => {
+test('weights that are damaged: raw, and it is said @once', async ({ page }) => {
   await open(page);
   await page.route('**/siegel-denoise-hq.bin', (route) => route.fulfill({ body: Buffer.alloc(100_000, 1) }));
   await page.evaluate(() => lab.start('noise'));
@@ -175,7 +175,7 @@ test('weights that are damaged: raw, and it is said', async ({ page }) => {
   expect(failed.state).toBe('raw');
 });
 
-test('audio that is suspended: said, and mended by itself when it runs again', async ({ page }) => {
+test('audio that is suspended: said, and mended by itself when it runs again @once', async ({ page }) => {
   await open(page);
   await page.evaluate(() => lab.start('noise'));
   await heard(page, 1);
@@ -213,7 +213,7 @@ test('in a background tab it goes on', async ({ page, context }) => {
   await front.close();
 });
 
-test('as a processor of livekit-client', async ({ page }) => {
+test('as a processor of livekit-client @once', async ({ page }) => {
   await open(page);
   const seen = await page.evaluate(() => lab.liveKit());
   expect(seen).toMatchObject({ name: 'siegel-noise-suppression', restarted: true, after: true });

@@ -40,7 +40,7 @@ test('three people in two browsers over WebSocket: everybody sees and hears ever
   });
 });
 
-test('three over BOSH, and the bridge channel over a data channel', async () => {
+test('three over BOSH, and the bridge channel over a data channel @long', async () => {
   await withConference(
     { transport: 'bosh', dataChannel: true, httpRequest: true, config: 'docker' },
     async (conference) => {

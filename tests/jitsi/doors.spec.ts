@@ -116,7 +116,7 @@ test('a host that wants tokens: none, one that has expired, one for another room
   });
 });
 
-test('a full room, and a place that becomes free', async () => {
+test('a full room, and a place that becomes free @long', async () => {
   await withConference({ places: 1 }, async (conference) => {
     const ada = await conference.guest('chromium', { media: false });
     const bert = await conference.guest('firefox', { join: false, media: false });

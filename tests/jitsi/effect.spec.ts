@@ -22,7 +22,7 @@ for (const [client, kind] of [
   ['lyno', 'chromium'],
   ['solyd', 'firefox'],
 ] as const) {
-  test(`${client} in ${kind}: set, muted, taken away`, async () => {
+  test(`${client} in ${kind}: set, muted, taken away${kind === 'firefox' ? ' @long' : ''}`, async () => {
     const site = await startSite();
     const browser = await (kind === 'chromium' ? chromium.launch(chromiumOptions()) : firefox.launch(firefoxOptions()));
     try {

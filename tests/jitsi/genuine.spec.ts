@@ -39,7 +39,7 @@ const cases: Array<[StockClient, 'chromium' | 'firefox', boolean]> = [
   ['solyd', 'firefox', false],
 ];
 
-test('control: two stock clients decode each other', async () => {
+test('control: two stock clients decode each other @long', async () => {
   await withConference({ client: 'lyno' }, async (conference) => {
     const one = await conference.stock();
     const other = await conference.stock();
@@ -152,7 +152,7 @@ test('a stock client without encryption hears nothing, until the person lets it 
   });
 });
 
-test('what a stock client’s user writes is read, and shown as not sealed', async () => {
+test('what a stock client’s user writes is read, and shown as not sealed @long', async () => {
   await withConference({ client: 'lyno' }, async (conference) => {
     const ours = await conference.guest('firefox');
     const stock = await conference.stock({ encrypt: true });

@@ -170,7 +170,7 @@ test('an identity key that changes in the middle of a call: nothing more is play
   });
 });
 
-test('a hidden participant who asks for keys is listed and said', async () => {
+test('a hidden participant who asks for keys is listed and said @long', async () => {
   await withConference({}, async (conference) => {
     const { stack } = conference;
     const ada = await conference.guest('chromium');

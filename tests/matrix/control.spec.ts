@@ -2,7 +2,7 @@
 import { expect, test } from '@playwright/test';
 import { getsNothing, meets, withMeeting } from './support/meeting';
 
-test('two people in Element Call see and hear each other', async () => {
+test('two people in Element Call see and hear each other @long', async () => {
   await withMeeting({}, async (meeting) => {
     const room = await meeting.room();
     const ada = await meeting.elementCall('chromium', room);
@@ -16,7 +16,7 @@ test('two people in Element Call see and hear each other', async () => {
   });
 });
 
-test('without the other one’s key Element Call gets the media and plays none of it', async () => {
+test('without the other one’s key Element Call gets the media and plays none of it @long', async () => {
   await withMeeting({}, async (meeting) => {
     const room = await meeting.room();
     const ada = await meeting.elementCall('chromium', room);

@@ -50,7 +50,7 @@ for (const kind of ['chromium', 'firefox'] as const) {
   });
 }
 
-test('Element Call does mark somebody who sends unsealed: the mark that is looked for above exists', async () => {
+test('Element Call does mark somebody who sends unsealed: the mark that is looked for above exists @long', async () => {
   await withMeeting({}, async (meeting) => {
     const room = await meeting.room();
     const ada = await meeting.elementCall('chromium', room);
@@ -154,7 +154,7 @@ test('three people, two clients: a late joiner opens nothing from before, a leav
 });
 
 for (const kind of ['chromium', 'firefox'] as const) {
-  test(`Element Call with our encryption worker in ${kind}, and untouched Element Call${kind === 'firefox' ? ' @long' : ''}`, async () => {
+  test(`Element Call with our encryption worker in ${kind}, and untouched Element Call @long`, async () => {
     await withMeeting({}, async (meeting) => {
       const room = await meeting.room();
       const ada = await meeting.elementCall(kind, room, { worker: 'siegel' });
@@ -177,7 +177,7 @@ for (const kind of ['chromium', 'firefox'] as const) {
   });
 }
 
-test('Element Call with a worker that is told no key sends nothing that plays', async () => {
+test('Element Call with a worker that is told no key sends nothing that plays @long', async () => {
   await withMeeting({}, async (meeting) => {
     const room = await meeting.room();
     const ada = await meeting.elementCall('chromium', room, { worker: 'deaf' });

@@ -65,10 +65,10 @@ for (const claim of ['NONE', 'GCM'] as const) {
 
 const fates: Record<string, { fate: KeyFate; opens: boolean; long?: boolean }> = {
   'a key that is lost': { fate: { kind: 'lose' }, opens: false },
-  'a key that comes eight seconds late': { fate: { kind: 'delay', ms: 8000 }, opens: true },
+  'a key that comes eight seconds late': { fate: { kind: 'delay', ms: 8000 }, opens: true, long: true },
   'a key that comes three times': { fate: { kind: 'repeat', times: 3 }, opens: true, long: true },
   'a key for another room': { fate: { kind: 'room', roomId: '!another:room' }, opens: false, long: true },
-  'a key of an unknown device': { fate: { kind: 'device', deviceId: 'UNKNOWN' }, opens: false },
+  'a key of an unknown device': { fate: { kind: 'device', deviceId: 'UNKNOWN' }, opens: false, long: true },
 };
 for (const [name, { fate, opens, long }] of Object.entries(fates)) {
   test(`${name}: ${opens ? 'the media opens' : 'nothing of it plays, and that is shown'}${long ? ' @long' : ''}`, async () => {
@@ -87,7 +87,7 @@ for (const [name, { fate, opens, long }] of Object.entries(fates)) {
   });
 }
 
-test('the homeserver is away for 30 seconds: media goes on, and the call is whole afterwards', async () => {
+test('the homeserver is away for 30 seconds: media goes on, and the call is whole afterwards @long', async () => {
   await withMeeting({}, async (meeting) => {
     const room = await meeting.room();
     const ada = await meeting.siegel('chromium', room);
@@ -164,7 +164,7 @@ test('the media server is killed and started again: back within 15 seconds with 
   });
 });
 
-test('access tokens that expire are renewed during the call', async () => {
+test('access tokens that expire are renewed during the call @long', async () => {
   await withMeeting({ homeserver: { accessTokenSeconds: 15 } }, async (meeting) => {
     const room = await meeting.room();
     const ada = await meeting.siegel('chromium', room);
@@ -196,7 +196,7 @@ for (const [name, homeserver] of Object.entries({
   'names no media server': { transports: [] },
   'does not know the question for media servers': { transportEndpoint: false },
 })) {
-  test(`a homeserver that ${name}: the error says what the operator must set`, async () => {
+  test(`a homeserver that ${name}: the error says what the operator must set${name.startsWith('names') ? '' : ' @long'}`, async () => {
     await withMeeting({ homeserver }, async (meeting: Meeting) => {
       const room = await meeting.room();
       const ada = await meeting.siegel('chromium', room, { join: false });

@@ -90,7 +90,7 @@ for (const kind of ['chromium', 'firefox'] as const) {
     });
   });
 
-  test(`screens go both ways between our page in ${kind} and Element Call${kind === 'firefox' ? ' @long' : ''}`, async () => {
+  test(`screens go both ways between our page in ${kind} and Element Call @long`, async () => {
     await withMeeting({}, async (meeting) => {
       const room = await meeting.room();
       const site = meeting.stack.pages?.url ?? '';
@@ -155,7 +155,7 @@ function codings(guest: Guest): Promise<string[]> {
   });
 }
 
-test('VP9 and H.264 are chosen in the lobby and decoded by the others; who cannot show one is told so', async () => {
+test('VP9 and H.264 are chosen in the lobby and decoded by the others; who cannot show one is told so @long', async () => {
   await withMeeting({}, async (meeting) => {
     const room = await meeting.room();
     const ada = await meeting.siegel('chromium', room, { join: false });

@@ -13,7 +13,7 @@ async function decodedOf(guest: Guest, other: Guest): Promise<number> {
   return Math.max(0, ...pictures.filter(({ means }) => showsPictureOf(means, other)).map(({ decoded }) => decoded));
 }
 
-test('two media servers: everybody decodes everybody, one dies and comes back, and nobody stays where nobody sends', async () => {
+test('two media servers: everybody decodes everybody, one dies and comes back, and nobody stays where nobody sends @long', async () => {
   test.setTimeout(400_000);
   await withMeeting({ sfus: 2 }, async (meeting) => {
     const room = await meeting.room();

@@ -7,7 +7,7 @@ import { takePictures } from '../browser/support/screens';
 import { meets, withMeeting } from './support/meeting';
 
 for (const kind of ['chromium', 'firefox'] as const) {
-  test(`from signing in to the goodbye in ${kind}: messages, hand, notices`, async () => {
+  test(`from signing in to the goodbye in ${kind}: messages, hand, notices${kind === 'firefox' ? ' @long' : ''}`, async () => {
     await withMeeting({}, async (meeting) => {
       const room = await meeting.room({ name: 'Weekly meeting' });
       const bert = await meeting.siegel('chromium', room);

@@ -223,7 +223,7 @@ for (const kind of kinds) {
     });
   });
 
-  test(`by OAuth in ${kind}: a call goes on over renewed tokens, and ends when they are renewed no longer${kind === 'firefox' ? ' @long' : ''}`, async () => {
+  test(`by OAuth in ${kind}: a call goes on over renewed tokens, and ends when they are renewed no longer @long`, async () => {
     // Servers may go on with one refresh token, or give a new one each time.
     const rotate = kind === 'chromium';
     await withMeeting({ signIn: 'oidc', auth: { accessTokenSeconds: 15, rotate } }, async (meeting) => {

@@ -81,7 +81,7 @@ for (const kind of ['chromium', 'firefox'] as const) {
     });
   });
 
-  test(`as a widget in ${kind}: nothing of the homeserver that needs an account, and nothing is kept${kind === 'firefox' ? ' @long' : ''}`, async () => {
+  test(`as a widget in ${kind}: nothing of the homeserver that needs an account, and nothing is kept @long`, async () => {
     await withMeeting({}, async (meeting) => {
       const room = await meeting.room();
       const ada = await meeting.siegelWidget(kind, room);
