@@ -19,6 +19,11 @@ export function fetchOnce(url: string): Promise<ArrayBuffer> {
   return coming;
 }
 
+/** What came turned out to be of no use: the next call fetches it anew. */
+export function forget(url: string): void {
+  held.delete(url);
+}
+
 export function workletUrl(assets: string | URL | undefined): URL {
   return assetUrl('siegel-denoise-worklet.js', assets, import.meta.url);
 }

@@ -12,7 +12,7 @@
  */
 import { Emitter } from '../../media/emitter';
 import { assetUrl, chooseVariant } from '../../media/features';
-import { fetchOnce } from '../assets';
+import { fetchOnce, forget } from '../assets';
 import {
   type BackgroundEvents,
   type BackgroundFailure,
@@ -211,23 +211,26 @@ export class Background extends Emitter<BackgroundEvents> {
   }
 
   async #start(worker: Worker, variant: 'simd' | 'relaxed'): Promise<void> {
-    const url = (name: string) => assetUrl(name, this.#options.assets, import.meta.url).href;
     let module: ArrayBuffer;
     try {
-      module = await fetchOnce(url(`siegel-matte-${variant}.wasm`));
+      module = await fetchOnce(this.#url(`siegel-matte-${variant}.wasm`));
     } catch {
       if (worker === this.#worker) this.#fail('module');
       return;
     }
     const models: Partial<Record<ModelName, ArrayBuffer>> = {};
     try {
-      for (const name of kModels) models[name] = (await fetchOnce(url(`siegel-matte-${name}.bin`))).slice(0);
+      for (const name of kModels) models[name] = (await fetchOnce(this.#url(`siegel-matte-${name}.bin`))).slice(0);
     } catch {
       if (worker === this.#worker) this.#fail('model');
     }
     if (worker !== this.#worker) return;
     this.#tell({ kind: 'start', module, models, type: this.#type });
     if (this.#options.image) void this.#sendImage();
+  }
+
+  #url(name: string): string {
+    return assetUrl(name, this.#options.assets, import.meta.url).href;
   }
 
   async #sendImage(): Promise<boolean> {
@@ -264,6 +267,10 @@ export class Background extends Emitter<BackgroundEvents> {
         this.emit('change', undefined);
         return;
       case 'failed':
+        // Not what it should have been, e.g. an error page: nothing to be kept.
+        if (message.failure === 'module')
+          for (const variant of ['simd', 'relaxed']) forget(this.#url(`siegel-matte-${variant}.wasm`));
+        if (message.failure === 'model') for (const name of kModels) forget(this.#url(`siegel-matte-${name}.bin`));
         this.#fail(message.failure);
         return;
       case 'frame':
