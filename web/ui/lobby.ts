@@ -285,6 +285,14 @@ export class SiegelLobby extends SiegelElement {
         <div role="alert">
           ${microphoneProblem ? this.#problem(t.problemMicrophone, microphoneProblem, this.#microphone) : nothing}
         </div>
+        ${
+          this.asked
+            ? html`<details class="more behind">
+                <summary>${t.background.title}${media.background === 'none' ? nothing : html`: ${media.background === 'image' ? t.background.image[media.backgroundImage?.id ?? 'own'] : t.background.type[media.background]}`}</summary>
+                <siegel-background headed .media=${media} @device-problem=${this.#deviceProblem}></siegel-background>
+              </details>`
+            : nothing
+        }
       </div>
       <form class="right" @submit=${this.#join}>
         <div class="title">
@@ -307,10 +315,6 @@ export class SiegelLobby extends SiegelElement {
         ${
           this.asked
             ? html`<details class="more">
-                <summary>${t.background.title}</summary>
-                <siegel-background headed .media=${media} @device-problem=${this.#deviceProblem}></siegel-background>
-              </details>
-              <details class="more">
                 <summary>${t.noise.title}</summary>
                 <siegel-noise headed .media=${media} @device-problem=${this.#deviceProblem}></siegel-noise>
               </details>`
