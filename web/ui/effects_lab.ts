@@ -7,6 +7,7 @@ import { denoiseOffline, encodeWav, kBins, type Levels, levels, type OfflineResu
 import { define, SiegelElement } from './element';
 import { language } from './i18n';
 import { icons } from './icons';
+import { labNavigation, labStyles } from './lab';
 import { focusHeading, shellHead, shellStyles } from './shell';
 import { sharedStyles } from './styles';
 
@@ -62,46 +63,8 @@ export class SiegelEffectsLab extends SiegelElement {
   static override styles = [
     sharedStyles,
     shellStyles,
+    labStyles,
     css`
-      main {
-        display: grid;
-        grid-template-columns: minmax(0, 1fr);
-        align-content: start;
-        gap: 1.5rem;
-        width: min(62rem, 100%);
-        margin-inline: auto;
-        padding: clamp(0.75rem, 4vw, 2.5rem) clamp(0.9rem, 4vw, 2rem) 3rem;
-      }
-      h1 {
-        overflow-wrap: anywhere;
-        hyphens: auto;
-      }
-      .title {
-        display: grid;
-        gap: 0.4rem;
-        max-width: 42rem;
-      }
-      .from {
-        display: flex;
-        flex-wrap: wrap;
-        gap: 0.6rem;
-      }
-      .from .button {
-        flex: 1 1 12rem;
-      }
-      .stop {
-        color: var(--red-text);
-      }
-      [role='alert']:not(:has(*)),
-      [role='status']:not(:has(*)) {
-        position: absolute;
-      }
-      input[type='file'] {
-        position: absolute;
-        opacity: 0;
-        width: 1px;
-        height: 1px;
-      }
       .drop {
         border: 2px dashed var(--line-strong);
       }
@@ -109,30 +72,13 @@ export class SiegelEffectsLab extends SiegelElement {
         border-color: var(--accent);
         background: var(--accent-tint);
       }
-      .card {
-        display: grid;
-        gap: 1rem;
-        padding: clamp(0.9rem, 3vw, 1.5rem);
-      }
       progress {
         width: 100%;
         height: 0.6rem;
         accent-color: var(--accent);
       }
-      figure {
-        display: grid;
-        gap: 0.35rem;
-        margin: 0;
-      }
       figcaption span:last-child {
         white-space: nowrap;
-      }
-      figcaption {
-        display: flex;
-        justify-content: space-between;
-        gap: 1rem;
-        font-size: var(--size-s);
-        color: var(--text-2);
       }
       .picture {
         position: relative;
@@ -303,6 +249,7 @@ export class SiegelEffectsLab extends SiegelElement {
     return html`<div class="page">
       ${shellHead(this.t.appName)}
       <main @dragover=${this.#dragOver} @dragleave=${this.#dragLeave} @drop=${this.#drop}>
+        ${labNavigation('noise', this.t)}
         <div class="title">
           <h1>${t.title}</h1>
           <p class="quiet">${t.text}</p>

@@ -27,6 +27,7 @@ interface Exports {
   _initialize?(): void;
   matte_room(size: number): number;
   matte_load(model: number, size: number): number;
+  matte_exact(exact: number): void;
   matte_image(width: number, height: number): number;
   matte_open(width: number, height: number): number;
   matte_input(layout: number): number;
@@ -106,6 +107,11 @@ export class BackgroundCore {
       if (!loaded) this.#fail('model');
       return loaded;
     });
+  }
+
+  /** Floats throughout, slower; for those who want to compare. */
+  exact(on: boolean): void {
+    this.#guarded(undefined, (exports) => exports.matte_exact(on ? 1 : 0));
   }
 
   /** RGBA. false: too large or of another size than it says. Without one, `image` blurs. */

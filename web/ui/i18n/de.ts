@@ -131,6 +131,40 @@ export const de: Messages = {
       failed: 'Der Hintergrund funktioniert nicht. Andere sehen nichts von Ihrem Raum, aber auch Sie nicht.',
     },
   },
+  effects: 'Effekte',
+  backgroundLab: {
+    title: 'Hintergründe ausprobieren',
+    text: 'Nehmen Sie Ihre Kamera oder öffnen Sie einen Film. Vergleichen Sie vorher und nachher, sehen Sie, was die Maschine für eine Person hält und was es kostet. Nichts verlässt diese Seite.',
+    camera: 'Kamera einschalten',
+    stop: 'Kamera ausschalten',
+    open: 'Film öffnen oder hierher ziehen',
+    split: 'Wo „Nachher“ beginnt',
+    before: 'Vorher',
+    after: 'Nachher',
+    show: 'Die rechte Hälfte zeigt',
+    view: { result: 'Das Ergebnis', matte: 'Die Maske', edges: 'Ränder' },
+    arithmetic: 'Rechnung des Netzes',
+    arithmetics: { f32: 'Gleitkomma (f32)', int16: 'Ganze Zahlen (int16)', relaxed: 'Ganze Zahlen, relaxed SIMD' },
+    cost: 'Zeit für ein Bild auf diesem Gerät',
+    stage: {
+      take: 'Hineinkopieren',
+      see: 'Kleinere Bilder',
+      judge: 'Netz und Maske',
+      compose: 'Zusammensetzen',
+      give: 'Herauskopieren',
+    },
+    sum: 'Zusammen',
+    figures: (width: number, height: number, rate: number) =>
+      `${width} × ${height}, ${rate} Bilder je Sekunde. Ein voller Balken ist, was ein Bild bei 30 je Sekunde hat. In Gesprächen läuft das in einem Worker.`,
+    problem: {
+      'no-camera': 'Keine Kamera gefunden, oder ein anderes Programm benutzt sie. Öffnen Sie stattdessen einen Film.',
+      denied:
+        'Dem Browser wurde der Zugriff auf die Kamera untersagt. Erlauben Sie ihn in der Adresszeile oder öffnen Sie einen Film.',
+      unreadable: 'Das ist kein Film, den der Browser abspielen kann. Versuchen Sie es mit WebM oder MP4.',
+      failed:
+        'Die Maschine läuft hier nicht: Ihre Dateien ließen sich nicht laden, oder diesem Browser fehlt WebAssembly mit SIMD.',
+    },
+  },
   lab: {
     title: 'Geräuschunterdrückung ausprobieren',
     text: 'Nehmen Sie sich auf, mit Lüfter, Tastatur oder Straße um Sie herum, oder öffnen Sie eine Tondatei. Hören Sie vorher und nachher. Nichts verlässt diese Seite.',
