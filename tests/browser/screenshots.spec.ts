@@ -51,7 +51,7 @@ test('start page, bad links, lobby', async ({ page, browser }) => {
   }
 });
 
-test('call: alone, three people, figures, shared screen, stranger, dead engine, goodbye', async () => {
+test('call: alone, three people, figures, shared screen, stranger, dead engine, goodbye @once', async () => {
   test.setTimeout(240_000);
   const call = await Call.start();
   call.takesScreenshots = true;

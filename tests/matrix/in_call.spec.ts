@@ -218,7 +218,7 @@ function encodes(guest: Guest): Promise<boolean[]> {
   });
 }
 
-test('a large tile gets the large layer, a small one the small layer, and what nobody needs is not encoded', async () => {
+test('a large tile gets the large layer, a small one the small layer, and what nobody needs is not encoded @long', async () => {
   await withMeeting({}, async (meeting) => {
     const room = await meeting.room();
     const ada = await meeting.siegel('chromium', room, { camera: { width: 640, height: 360 } });

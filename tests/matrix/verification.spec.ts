@@ -369,7 +369,7 @@ async function details(page: Page, member: Locator, name: string): Promise<Locat
   return dialog;
 }
 
-test('people verify themselves and each other in a call: badges follow, and a replaced identity is red', async () => {
+test('people verify themselves and each other in a call: badges follow, and a replaced identity is red @long', async () => {
   test.setTimeout(360_000);
   await withMeeting({}, async (meeting) => {
     const room = await meeting.room();
