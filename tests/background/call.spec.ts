@@ -140,7 +140,7 @@ for (const kind of ['chromium', 'firefox'] as const) {
     await call.finish();
   });
 
-  test(`in the lobby of ${kind}: a module that is none is said, nothing of the room is shown, and choosing again mends it${kind === 'firefox' ? ' @long' : ''}`, async () => {
+  test(`in the lobby of ${kind}: a module that is none is said, nothing of the room is shown, and trying again mends it${kind === 'firefox' ? ' @long' : ''}`, async () => {
     const call = await Call.start();
     const ada = await call.add(kind);
     const { page } = ada;
@@ -152,13 +152,18 @@ for (const kind of ['chromium', 'firefox'] as const) {
     await choose(page, 'Strong blur');
     await expect(page.locator('[data-failure=module]')).toBeVisible({ timeout: 20_000 });
     expect((await look(page, '.preview video')).step).toBeLessThan(kSoft);
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await expect(page.locator('[data-failure=module]')).toBeVisible({ timeout: 20_000 });
     await choose(page, 'As it is');
     await expect
       .poll(async () => (await look(page, '.preview video')).step, { timeout: 20_000 })
       .toBeGreaterThan(kind === 'chromium' ? kSharp : -1);
-    await page.unroute('**/siegel-matte-*.wasm');
     await choose(page, 'Strong blur');
+    await expect(page.locator('[data-failure=module]')).toBeVisible({ timeout: 20_000 });
+    await page.unroute('**/siegel-matte-*.wasm');
+    await page.getByRole('button', { name: 'Try again' }).click();
     await state(page, 'running');
+    await staysSoft(page, '.preview video', 10);
     await call.finish();
   });
 }

@@ -1,8 +1,8 @@
 /**
- * This person's camera, microphone and screen, with noise suppression and another background. Nothing is opened until a method is called from a click; turning the camera
- * off or leaving stops the track, so that the lamp goes out. Muting keeps the microphone open and disables its track (the
- * others get silence), because opening it anew takes a second; the engine goes on listening, here, so that it can tell who talks
- * while muted.
+ * This person's camera, microphone and screen, with noise suppression and another background. Nothing is opened until a method
+ * is called from a click; turning the camera off or leaving stops the track, so that the lamp goes out. Muting keeps the
+ * microphone open and disables its track (the others get silence), because opening it anew takes a second; the engine goes on
+ * listening, here, so that it can tell who talks while muted.
  *
  * With a background chosen the camera itself is never what `camera` is, whatever fails: it is what the engine makes of it, a plain
  * colour, or nothing. Turned on, or another one chosen, it is covered until the engine knows where people are.
@@ -30,7 +30,7 @@ export type MediaProblem =
   | 'busy' // another program has it, or it failed
   | 'insecure' // no https: the browser hides the interface
   | 'cancelled' // the screen picker was closed
-  | 'no-background'; // this browser cannot put the background behind anybody that was chosen
+  | 'no-background'; // this browser cannot change what is behind people, and the person wants it changed
 
 export type DeviceKind = 'audioinput' | 'videoinput' | 'audiooutput';
 

@@ -1,7 +1,6 @@
 /** Effects on a person's own sound and picture, before anything is sealed. Local; nothing leaves the browser for them. */
 export { JitsiBackground, LiveKitBackground } from './background/adapters';
 export { Background, createBackground, framePath, startBackground } from './background/background';
-export { type Arithmetic, arithmetics, createBackgroundCore } from './background/bench';
 export type { BackgroundCore } from './background/core';
 export {
   type BackgroundImage,
@@ -11,6 +10,7 @@ export {
   loadBackgroundImage,
   openBackgroundImage,
 } from './background/images';
+export { type Arithmetic, arithmetics, createBackgroundCore } from './background/inspect';
 export type {
   BackgroundEvents,
   BackgroundFailure,

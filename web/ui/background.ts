@@ -3,7 +3,6 @@
  * what was asked for. Announces `device-problem` when the camera had to be turned off for it.
  */
 import { css, html, nothing } from 'lit';
-import type { LocalMedia } from '../call';
 import {
   type BackgroundImage,
   type BackgroundImageName,
@@ -14,35 +13,29 @@ import {
   loadBackgroundImage,
   openBackgroundImage,
 } from '../effects';
-import { define, SiegelElement } from './element';
+import { define, SiegelMediaElement } from './element';
 import { icons } from './icons';
-import { sharedStyles } from './styles';
+import { effectStyles, sharedStyles } from './styles';
 
 type Choice = Exclude<BackgroundType, 'image'> | BackgroundImage['id'];
 
-export class SiegelBackground extends SiegelElement {
+export class SiegelBackground extends SiegelMediaElement {
   static override properties = {
-    media: { attribute: false },
     /** A heading stands above already. */
     headed: { type: Boolean },
     problem: { state: true },
     busy: { state: true },
   };
-  declare media: LocalMedia;
   declare headed: boolean;
   /** What became of a picture. */
   declare problem: 'unreadable' | 'missing' | undefined;
   declare busy: boolean;
   readonly #able = framePath() !== undefined;
-  #stopListening: (() => void) | undefined;
 
   static override styles = [
     sharedStyles,
+    effectStyles,
     css`
-      :host {
-        display: grid;
-        gap: 0.6rem;
-      }
       fieldset {
         display: grid;
         gap: 0.4rem;
@@ -128,17 +121,6 @@ export class SiegelBackground extends SiegelElement {
       .choice:has(input:disabled) .picture {
         opacity: 0.45;
       }
-      .state {
-        display: flex;
-        align-items: center;
-        gap: 0.5rem;
-        min-height: 1.5rem;
-      }
-      .state .icon {
-        flex: none;
-        width: 1.1rem;
-        height: 1.1rem;
-      }
     `,
   ];
 
@@ -147,16 +129,6 @@ export class SiegelBackground extends SiegelElement {
     this.headed = false;
     this.problem = undefined;
     this.busy = false;
-  }
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#stopListening = this.media.on('change', () => this.requestUpdate());
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#stopListening?.();
   }
 
   override updated(): void {
@@ -187,6 +159,11 @@ export class SiegelBackground extends SiegelElement {
         </div>
       </fieldset>
       <p class="state quiet small" id="background-state" role="status">${this.#state()}</p>
+      ${
+        this.media.backgroundEngine?.state === 'failed'
+          ? html`<div><button type="button" class="button" @click=${() => this.#set(this.media.background)}>${this.t.tryAgain}</button></div>`
+          : nothing
+      }
       ${this.problem ? html`<p class="small" role="alert">${t.problem[this.problem]}</p>` : nothing}
       ${
         this.#able

@@ -2,7 +2,7 @@
  * <siegel-background-lab>: backgrounds to try on a camera or a film: before and after with a slider between them, the matte, its
  * edges, and what each stage costs on this device. Everything stays on this page; the engine runs in it, not in a worker.
  */
-import { css, html, nothing, type PropertyValues } from 'lit';
+import { css, html, nothing } from 'lit';
 import {
   type Arithmetic,
   arithmetics,
@@ -67,6 +67,7 @@ export class SiegelBackgroundLab extends SiegelElement {
   #coreOf: Arithmetic | undefined;
   #means: StageTimes | undefined;
   #busy = false;
+  /** Which film or camera is watched; another number, and the one before is over. */
   #watching = 0;
   #last = 0;
   #every = 0;
@@ -171,12 +172,11 @@ export class SiegelBackgroundLab extends SiegelElement {
     void focusHeading(this);
   }
 
-  override updated(changed: PropertyValues<this>): void {
+  override updated(): void {
     // By script: the page's policy allows no style in the markup.
     const stage = this.renderRoot.querySelector<HTMLElement>('.stage');
     stage?.style.setProperty('--split', `${this.split}%`);
     stage?.style.setProperty('--shape', `${this.size[0] || 16} / ${this.size[1] || 9}`);
-    if (changed.has('running') && this.running && this.#watching === 0) this.#watch();
   }
 
   override render() {
@@ -299,6 +299,7 @@ export class SiegelBackgroundLab extends SiegelElement {
   async #play(what: 'camera' | 'film'): Promise<void> {
     await this.#video.play();
     this.running = what;
+    this.#watch();
   }
 
   readonly #stop = (): void => {
@@ -312,7 +313,6 @@ export class SiegelBackgroundLab extends SiegelElement {
       this.#video.removeAttribute('src');
       this.#film = '';
     }
-    this.#watching = 0;
     this.#means = undefined;
     this.times = undefined;
     this.running = undefined;
@@ -365,7 +365,7 @@ export class SiegelBackgroundLab extends SiegelElement {
     const mine = ++this.#watching;
     const next = () => {
       this.#video.requestVideoFrameCallback(async () => {
-        if (mine !== this.#watching || !this.running) return;
+        if (mine !== this.#watching) return;
         next();
         // The newest frame wins: one that comes while another is worked on is left out.
         if (this.#busy) return;

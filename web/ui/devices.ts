@@ -1,18 +1,14 @@
 /** <siegel-devices>: choice of camera, microphone and speaker; used in the lobby and in the settings of a call. */
 import { css, html, nothing } from 'lit';
-import type { DeviceKind, LocalMedia } from '../call';
-import { define, SiegelElement } from './element';
+import type { DeviceKind } from '../call';
+import { define, SiegelMediaElement } from './element';
 import { icons } from './icons';
 import { playTestSound } from './level_meter';
 import { sharedStyles } from './styles';
 
 const canChooseSpeaker = typeof HTMLMediaElement !== 'undefined' && 'setSinkId' in HTMLMediaElement.prototype;
 
-export class SiegelDevices extends SiegelElement {
-  static override properties = { media: { attribute: false } };
-  declare media: LocalMedia;
-  #stop: (() => void) | undefined;
-
+export class SiegelDevices extends SiegelMediaElement {
   static override styles = [
     sharedStyles,
     css`
@@ -31,16 +27,6 @@ export class SiegelDevices extends SiegelElement {
       }
     `,
   ];
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#stop = this.media?.on('change', () => this.requestUpdate());
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#stop?.();
-  }
 
   override render() {
     const { t } = this;

@@ -1,8 +1,8 @@
 /** <siegel-lobby>: see and hear oneself, choose devices and a name, then join. Nothing is sent or asked before a click. */
 import { css, html, nothing } from 'lit';
 import { live } from 'lit/directives/live.js';
-import { kMaxName, type LocalMedia, type MediaProblem } from '../call';
-import { define, SiegelElement } from './element';
+import { kMaxName, type MediaProblem } from '../call';
+import { define, SiegelMediaElement } from './element';
 import { icons } from './icons';
 import { LevelMeter, wakeAudio } from './level_meter';
 import { sharedStyles } from './styles';
@@ -12,9 +12,8 @@ import './noise';
 
 export type LobbyCodec = 'vp8' | 'vp9' | 'h264';
 
-export class SiegelLobby extends SiegelElement {
+export class SiegelLobby extends SiegelMediaElement {
   static override properties = {
-    media: { attribute: false },
     fresh: { type: Boolean },
     engineReady: { type: Boolean },
     joining: { type: Boolean },
@@ -31,7 +30,6 @@ export class SiegelLobby extends SiegelElement {
     busy: { state: true },
     problems: { state: true },
   };
-  declare media: LocalMedia;
   declare fresh: boolean;
   declare engineReady: boolean;
   declare joining: boolean;
@@ -45,7 +43,6 @@ export class SiegelLobby extends SiegelElement {
   declare asked: boolean;
   declare busy: boolean;
   declare problems: { microphone?: MediaProblem; camera?: MediaProblem };
-  #stop: (() => void) | undefined;
   #meter: LevelMeter | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -228,14 +225,12 @@ export class SiegelLobby extends SiegelElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#stop = this.media.on('change', () => this.requestUpdate());
     this.asked = this.media.camera !== undefined || this.media.microphone !== undefined;
     this.#timer = setInterval(() => this.#drawLevel(), 100);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.#stop?.();
     clearInterval(this.#timer);
     this.#meter?.close();
     this.#meter = undefined;
@@ -287,7 +282,7 @@ export class SiegelLobby extends SiegelElement {
         </div>
         ${
           this.asked
-            ? html`<details class="more behind">
+            ? html`<details class="more">
                 <summary>${t.background.title}${media.background === 'none' ? nothing : html`: ${media.background === 'image' ? t.background.image[media.backgroundImage?.id ?? 'own'] : t.background.type[media.background]}`}</summary>
                 <siegel-background headed .media=${media} @device-problem=${this.#deviceProblem}></siegel-background>
               </details>`

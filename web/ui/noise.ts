@@ -3,11 +3,11 @@
  * hear. Says what the engine does, not what was asked for.
  */
 import { css, html, nothing } from 'lit';
-import type { LocalMedia, NoiseMode } from '../call';
+import type { NoiseMode } from '../call';
 import { type Hearing, playHearing, recordHearing } from '../effects';
-import { define, SiegelElement } from './element';
+import { define, SiegelMediaElement } from './element';
 import { icons } from './icons';
-import { sharedStyles } from './styles';
+import { effectStyles, sharedStyles } from './styles';
 
 const kModes: readonly NoiseMode[] = ['suppress', 'original', 'browser'];
 const kSeconds = 5;
@@ -16,9 +16,8 @@ const kLeast = 6;
 const kMost = 36;
 const kStep = 3;
 
-export class SiegelNoise extends SiegelElement {
+export class SiegelNoise extends SiegelMediaElement {
   static override properties = {
-    media: { attribute: false },
     /** A heading stands above already. */
     headed: { type: Boolean },
     left: { state: true },
@@ -26,35 +25,19 @@ export class SiegelNoise extends SiegelElement {
     playing: { state: true },
     failed: { state: true },
   };
-  declare media: LocalMedia;
   declare headed: boolean;
   /** Seconds of the recording that are left; 0: none. */
   declare left: number;
   declare hearing: Hearing | undefined;
   declare playing: 'before' | 'after' | undefined;
   declare failed: boolean;
-  #stopListening: (() => void) | undefined;
   #recording: AbortController | undefined;
   #stopPlaying: (() => void) | undefined;
 
   static override styles = [
     sharedStyles,
+    effectStyles,
     css`
-      :host {
-        display: grid;
-        gap: 0.6rem;
-      }
-      .state {
-        display: flex;
-        align-items: center;
-        gap: 0.5rem;
-        min-height: 1.5rem;
-      }
-      .state .icon {
-        flex: none;
-        width: 1.1rem;
-        height: 1.1rem;
-      }
       .strength {
         display: grid;
         grid-template-columns: auto minmax(0, 1fr) 5.5em;
@@ -97,14 +80,8 @@ export class SiegelNoise extends SiegelElement {
     this.failed = false;
   }
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#stopListening = this.media.on('change', () => this.requestUpdate());
-  }
-
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.#stopListening?.();
     this.#recording?.abort();
     this.#stopPlaying?.();
     this.hearing = undefined;

@@ -285,3 +285,22 @@ export const sharedStyles = css`
     }
   }
 `;
+
+/** Of the parts of settings that say what an effect does. */
+export const effectStyles = css`
+  :host {
+    display: grid;
+    gap: 0.6rem;
+  }
+  .state {
+    display: flex;
+    align-items: center;
+    gap: 0.5rem;
+    min-height: 1.5rem;
+  }
+  .state .icon {
+    flex: none;
+    width: 1.1rem;
+    height: 1.1rem;
+  }
+`;

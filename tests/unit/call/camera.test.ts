@@ -1,34 +1,12 @@
 /** The camera with a background: what is sent, and that it is never the camera itself. The engine itself: tests/background. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-
-class FakeTrack extends EventTarget {
-  readonly kind = 'video';
-  readyState = 'live';
-  constructor(readonly id: string) {
-    super();
-  }
-  stop(): void {
-    this.readyState = 'ended';
-  }
-  getSettings(): MediaTrackSettings {
-    return { deviceId: this.id };
-  }
-}
-
-class FakeStream {
-  constructor(readonly tracks: FakeTrack[] = []) {}
-  getTracks = () => this.tracks;
-  getAudioTracks = () => [];
-  getVideoTracks = () => this.tracks;
-}
+import { FakeEngine, FakeStream, FakeTrack } from './fakes';
 
 const engines: FakeBackground[] = [];
 let able = true;
 
-class FakeBackground {
-  readonly #listeners = new Map<string, (event: never) => void>();
-  closed = false;
-  out: FakeTrack | undefined = able ? new FakeTrack(`out ${engines.length}`) : undefined;
+class FakeBackground extends FakeEngine {
+  out: FakeTrack | undefined = able ? new FakeTrack(`out ${engines.length}`, 'video') : undefined;
   /** What was open when another source came. */
   sources: { id: string; before: string }[] = [];
   images: unknown[] = [];
@@ -36,19 +14,13 @@ class FakeBackground {
     public source: FakeTrack,
     readonly options: { type: string; image?: unknown },
   ) {
+    super();
     this.type = options.type;
     engines.push(this);
   }
   type: string;
   get track(): FakeTrack | undefined {
     return this.out;
-  }
-  on(kind: string, listener: (event: never) => void): () => void {
-    this.#listeners.set(kind, listener);
-    return () => {};
-  }
-  tell(kind: string, event: unknown): void {
-    this.#listeners.get(kind)?.(event as never);
   }
   setType(type: string): void {
     this.type = type;
@@ -60,9 +32,6 @@ class FakeBackground {
   async setImage(image: unknown): Promise<boolean> {
     this.images.push(image);
     return true;
-  }
-  close(): void {
-    this.closed = true;
   }
 }
 
@@ -83,7 +52,7 @@ beforeEach(() => {
       removeEventListener: () => {},
       enumerateDevices: async () => [],
       getUserMedia: async () => {
-        const track = new FakeTrack(`camera ${opened.length}`);
+        const track = new FakeTrack(`camera ${opened.length}`, 'video');
         opened.push(track);
         return new FakeStream([track]);
       },
@@ -154,7 +123,7 @@ describe('a camera with a background', () => {
     engine.out = undefined;
     engine.tell('change', undefined);
     expect(media.camera).toBeUndefined();
-    engine.out = new FakeTrack('again');
+    engine.out = new FakeTrack('again', 'video');
     engine.tell('change', undefined);
     expect(media.camera?.id).toBe('again');
     expect(media.cameraStream).not.toBe(stream);

@@ -1,51 +1,21 @@
 /** The microphone with noise suppression around it: what is sent, what is muted, who is told. The engine itself: tests/denoise. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { FakeEngine, FakeStream, FakeTrack } from './fakes';
 
 const engines: FakeDenoiser[] = [];
 
-class FakeTrack extends EventTarget {
-  enabled = true;
-  readyState = 'live';
-  settings: MediaTrackSettings = {};
-  applied: MediaTrackConstraints[] = [];
-  /** The browser keeps its own suppression, whatever it is asked. */
-  stubborn = false;
-  constructor(readonly id: string) {
-    super();
-  }
-  readonly kind = 'audio';
-  stop(): void {
-    this.readyState = 'ended';
-  }
-  getSettings(): MediaTrackSettings {
-    return this.settings;
-  }
-  async applyConstraints(wish: MediaTrackConstraints): Promise<void> {
-    this.applied.push(wish);
-    if (!this.stubborn) this.settings = { ...this.settings, noiseSuppression: wish.noiseSuppression === true };
-  }
-}
-
-class FakeStream {
-  constructor(readonly tracks: FakeTrack[] = []) {}
-  getTracks = () => this.tracks;
-  getAudioTracks = () => this.tracks;
-  getVideoTracks = () => [];
-}
-
-class FakeDenoiser {
-  readonly #listeners = new Map<string, (event: never) => void>();
+class FakeDenoiser extends FakeEngine {
   state = 'running';
   running = 'hq';
-  closed = false;
   muted = false;
-  out = new FakeTrack(`out ${engines.length}`);
+  out = new FakeTrack(`out ${engines.length}`, 'audio');
   profile: string;
   strength: unknown;
   constructor(
     public source: FakeTrack,
     options: { profile: string; strength: unknown },
   ) {
+    super();
     this.profile = options.profile;
     this.strength = options.strength;
     engines.push(this);
@@ -55,13 +25,6 @@ class FakeDenoiser {
   }
   get stream(): FakeStream {
     return new FakeStream([this.out]);
-  }
-  on(kind: string, listener: (event: never) => void): () => void {
-    this.#listeners.set(kind, listener);
-    return () => {};
-  }
-  tell(kind: string, event: unknown): void {
-    this.#listeners.get(kind)?.(event as never);
   }
   setMuted(muted: boolean): void {
     this.muted = muted;
@@ -75,9 +38,6 @@ class FakeDenoiser {
   }
   setSource(source: FakeTrack): void {
     this.source = source;
-  }
-  close(): void {
-    this.closed = true;
   }
 }
 
@@ -101,7 +61,7 @@ beforeEach(() => {
       enumerateDevices: async () => [],
       getUserMedia: async (wish: MediaStreamConstraints) => {
         wishes.push(wish);
-        const track = new FakeTrack(`microphone ${opened.length}`);
+        const track = new FakeTrack(`microphone ${opened.length}`, 'audio');
         const audio = wish.audio as MediaTrackConstraints;
         track.settings = { deviceId: 'one', noiseSuppression: audio.noiseSuppression === true };
         opened.push(track);

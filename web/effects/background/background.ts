@@ -111,8 +111,9 @@ export class Background extends Emitter<BackgroundEvents> {
     return this.#type !== 'none' && settings.backgroundBlur === true;
   }
 
+  /** After a failure another try, with the same type as well. */
   setType(type: BackgroundType): void {
-    if (this.#type === type || this.#state === 'closed') return;
+    if (this.#state === 'closed' || (this.#type === type && this.#state !== 'failed')) return;
     this.#type = type;
     if (this.#state === 'failed') this.#again();
     else this.#tell({ kind: 'type', type });

@@ -117,7 +117,7 @@ export const de: Messages = {
     half: 'Dieses Gerät ist beschäftigt: Ränder können nachziehen.',
     doubled: 'Ihre Kamera zeichnet auch selbst unscharf; eines von beiden genügt.',
     failed:
-      'Es funktioniert hier nicht. Andere sehen nichts von Ihrem Raum, aber auch Sie nicht. Wählen Sie erneut, oder „Wie er ist“.',
+      'Es funktioniert hier nicht. Andere sehen nichts von Ihrem Raum, aber auch Sie nicht. Versuchen Sie es erneut, oder wählen Sie „Wie er ist“.',
     unable: 'Dieser Browser kann nicht ändern, was hinter Ihnen ist. Ein aktueller Chrome, Edge oder Firefox kann es.',
     problem: {
       unreadable:

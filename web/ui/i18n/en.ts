@@ -120,7 +120,7 @@ export const en = {
     replaced: 'Others see you, and nothing of your room.',
     half: 'This device is busy: edges may lag.',
     doubled: 'Your camera blurs by itself as well; one of both is enough.',
-    failed: 'It does not work here. Others see nothing of your room, but you neither. Choose it again, or “As it is”.',
+    failed: 'It does not work here. Others see nothing of your room, but you neither. Try again, or choose “As it is”.',
     unable: 'This browser cannot change what is behind you. A current Chrome, Edge or Firefox can.',
     problem: {
       unreadable: 'This is not a picture that the browser can read. Try JPEG, PNG or WebP, 50 MB at most.',
