@@ -36,9 +36,11 @@ export class SiegelBackground extends SiegelMediaElement {
     sharedStyles,
     effectStyles,
     css`
+      legend {
+        padding: 0;
+        margin-bottom: 0.4rem;
+      }
       fieldset {
-        display: grid;
-        gap: 0.4rem;
         min-width: 0;
         margin: 0;
         padding: 0;
@@ -52,6 +54,7 @@ export class SiegelBackground extends SiegelMediaElement {
       .choice {
         position: relative;
         display: grid;
+        align-content: start;
         gap: 0.25rem;
         font-size: var(--size-s);
         text-align: center;
