@@ -59,6 +59,8 @@ interface Peer {
   ed25519: string | undefined;
   siegel: boolean;
   enabled: boolean;
+  /** They said that it is off after it was on. */
+  switchedOff: boolean;
   session: OlmSession | undefined;
   /** A message of theirs was opened with this session. */
   confirmed: boolean;
@@ -194,6 +196,7 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
       ed25519: idKeys?.ed25519,
       siegel: occupant.siegel,
       enabled: occupant.e2eeEnabled === true || occupant.siegel,
+      switchedOff: false,
       session: undefined,
       confirmed: false,
       pending: undefined,
@@ -236,11 +239,19 @@ export class KeyExchange extends Emitter<KeyExchangeEvents> implements KeyExchan
     }
     const enabled = occupant.e2eeEnabled === true || peer.siegel;
     if (enabled && !peer.enabled) {
-      // A stock client that switched it off and on again threw its session away.
-      if (peer.session && peer.acked) this.#reset(peer);
+      // A stock client that switched it off and on again threw its session away, and our key with it. One that says for the
+      // first time that it is on may have begun a session before it said so.
+      if (peer.switchedOff && peer.session && peer.acked) {
+        this.#reset(peer);
+        this.#keys?.remove(peer.id);
+      }
+      peer.switchedOff = false;
       peer.enabled = true;
       this.#begin(peer);
-    } else if (!enabled && occupant.e2eeEnabled === false) peer.enabled = false;
+    } else if (!enabled && occupant.e2eeEnabled === false) {
+      peer.switchedOff ||= peer.enabled || peer.session !== undefined;
+      peer.enabled = false;
+    }
   }
 
   occupantLeft(id: string): void {

@@ -332,6 +332,37 @@ describe('against the server', () => {
     other.free();
   });
 
+  it('keeps a session that a stock client began before its presence said that encryption is on', async () => {
+    const room = new Room();
+    const stock = new Client(room, 'aaaa0001', false);
+    await stock.keys.start(stock.id);
+    const b = new Client(room, 'bbbb0002', true);
+    await b.keys.start(b.id);
+    room.clients.set(stock.id, stock).set(b.id, b);
+    const { e2eeEnabled: _, ...silent } = stock.occupant();
+    b.keys.occupantJoined(silent);
+    stock.keys.occupantJoined(b.occupant());
+    await complete(stock, b);
+    b.keys.occupantChanged(stock.occupant());
+    await room.join('cccc0003');
+    // A newcomer means a new key, because stock clients do not follow a ratchet; it gets there.
+    await vi.waitFor(() => expect(b.current).toBe(1));
+    expect(stock.receiveKeys.get(b.id)?.get(1)).toBe(b.sendKeys.get(1));
+    expect(b.generation).toBe(0);
+  });
+
+  it('gives up the session of a stock client that switched encryption off and on: it has no key of ours any more', async () => {
+    const room = new Room();
+    const stock = await room.join('aaaa0001', false);
+    const b = await room.join('bbbb0002');
+    await complete(stock, b);
+    b.keys.occupantChanged(stock.occupant({ e2eeEnabled: false }));
+    expect(b.keys.recipients).toEqual([stock.id]);
+    b.keys.occupantChanged(stock.occupant());
+    expect(b.keys.recipients).toEqual([]);
+    await vi.waitFor(() => expect(b.current).toBe(1));
+  });
+
   it('does nothing when somebody’s presence says that encryption is off', async () => {
     const { a, b } = await pair();
     const before = JSON.stringify([...a.sendKeys, ...(a.receiveKeys.get(b.id) ?? [])]);
